@@ -1,0 +1,186 @@
+"""Frames per second of `run`, decoding, overlay and H.264 writing included, beside those of the bare engine.
+
+python benchmarks/end_to_end.py INT8.etc --source drive.mp4 --memory 5000 --json end_to_end.json
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import islice
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import click
+import numpy as np
+import numpy.typing as npt
+import psutil  # type: ignore[import-untyped]
+from measuring.command import Benchmark, keep_to_cores, threads_and_json
+from measuring.footage import footage
+from measuring.record import Goal, Record, Table, Watch, finish
+
+from etc_edge.backends.base import Engine
+from etc_edge.core.progress import Progress, Silent, console_progress
+from etc_edge.frames.preprocess import fit_frame
+from etc_edge.frames.source import open_source
+from etc_edge.runtime.segmenter import Segmenter
+from etc_edge.stages.run import Outputs, RunReport, run
+
+UInt8 = npt.NDArray[np.uint8]
+
+SPEED_GOAL = 0.80
+MEMORY_GOAL = 0.02
+"""Growth that counts as flat: what allocators and the video's own index add over thousands of frames."""
+
+FRAMES_HELD = 64
+SETTLE_S = 0.5
+BEGINNING = 500
+SAMPLE_EVERY = 25
+
+
+@click.command(cls=Benchmark)
+@click.argument("int8", type=click.Path(path_type=Path), metavar="INT8.etc")
+@click.option("--source", required=True, help="A video, or a folder of images, which becomes one.")
+@click.option("--frames", type=click.IntRange(min=1), default=300, show_default=True, help="Frames of a round.")
+@click.option("--rounds", type=click.IntRange(min=1), default=5, show_default=True, help="Turns of each side.")
+@click.option("--memory", type=click.IntRange(min=2), help="Also watch resident memory over so many frames.")
+@click.option("--target", default="cpu", show_default=True, help="Engine of both sides.")
+@threads_and_json
+def main(
+    int8: Path,
+    source: str,
+    frames: int,
+    rounds: int,
+    memory: int | None,
+    target: str,
+    threads: int | None,
+    json_path: Path | None,
+) -> None:
+    """Compare `run` with the bare engine on the same cores, in turns, a round each.
+
+    The bare engine gets frames that are decoded and resized already, and its labels are dropped.
+    """
+    cores, progress = keep_to_cores(threads), console_progress()
+    watch = Watch(cores)
+    with tempfile.TemporaryDirectory() as folder, Segmenter.load(int8, target, progress=progress) as segmenter:
+        work, compiled = Path(folder), segmenter.compiled
+        engine = compiled.load()
+        video = footage(source, frames, work / "source.mp4", progress)
+        with open_source(video) as opened:
+            size_hw = opened.size_hw
+            images = [fit_frame(frame.image_rgb, engine.size_hw) for frame in islice(opened, FRAMES_HELD)]
+        found, reports = [], []
+        with progress.task("taking turns", rounds) as task:
+            for _ in range(rounds):
+                bare_fps = _bare_fps(engine, images, frames)
+                time.sleep(SETTLE_S)
+                reports.append(run(compiled.path, video, Outputs(video=work / "out.mp4"), frames=frames))
+                found.append({"bare_fps": bare_fps, "run_fps": reports[-1].fps, "ratio": reports[-1].fps / bare_fps})
+                task.advance(1, ratio=f"{found[-1]['ratio']:.3f}")
+        ratio = median(one["ratio"] for one in found)
+        goals = [Goal(name="run / bare engine", value=ratio, sense="at least", bound=SPEED_GOAL)]
+        figures: dict[str, Any] = {"ratio": ratio, "rounds": found, "stages_ms": _stages_ms(reports)}
+        rows = [["bare engine, frames per second", f"{median(one['bare_fps'] for one in found):.1f}"]]
+        rows.append(["run, frames per second", f"{median(one['run_fps'] for one in found):.1f}"])
+        rows += [[f"  {name}, ms per frame", f"{ms:.2f}"] for name, ms in figures["stages_ms"].items()]
+        if memory is not None:
+            growth = _watch_memory(compiled.path, source, memory, work, progress)
+            figures["memory"] = growth
+            goals.append(
+                Goal(name="growth of resident memory", value=growth["growth"], sense="at most", bound=MEMORY_GOAL)
+            )
+            rows.append([f"resident memory at frame {growth['from_frame']}, MB", f"{growth['before_bytes'] / 1e6:.1f}"])
+            rows.append([f"resident memory at frame {memory}, MB", f"{growth['after_bytes'] / 1e6:.1f}"])
+        name, backend = segmenter.name, compiled.manifest.backend
+    finish(
+        Record(
+            benchmark="end_to_end",
+            title=f"{name} on {backend}: run beside the bare engine",
+            settings={
+                "size_hw": list(compiled.preprocessing.size_hw),
+                "source_size_hw": list(size_hw),
+                "backend": backend,
+                "frames": frames,
+                "rounds": rounds,
+                "memory_frames": memory,
+            },
+            figures=figures,
+            table=Table(["", "median"], rows),
+            goals=goals,
+            notes=[],
+            conditions=watch.conditions(),
+        ),
+        json_path,
+    )
+
+
+def _bare_fps(engine: Engine, images: list[UInt8], frames: int) -> float:
+    time.sleep(SETTLE_S)
+    engine.run(images[0])
+    begun = time.perf_counter()
+    for number in range(frames):
+        engine.run(images[number % len(images)])
+    return frames / (time.perf_counter() - begun)
+
+
+def _stages_ms(reports: list[RunReport]) -> dict[str, float]:
+    """Milliseconds a frame by stage, the median of the rounds' medians."""
+    return {name: median(report.stages_ms[name].p50 for report in reports) for name in reports[0].stages_ms}
+
+
+def _watch_memory(model: Path, source: str, frames: int, work: Path, progress: Progress) -> dict[str, Any]:
+    """Resident memory of a long run, between the end of its beginning and its last tenth."""
+    video = footage(source, frames, work / "long.mp4", progress)
+    sampler = _Sampler(progress)
+    run(model, video, Outputs(video=work / "long-out.mp4"), frames=frames, progress=sampler)
+    start = min(BEGINNING, frames // 2)
+    span = max(SAMPLE_EVERY, frames // 10)
+    before = median(size for frame, size in sampler.sizes if start <= frame < start + span)
+    after = median(size for frame, size in sampler.sizes if frame > frames - span)
+    return {
+        "frames": frames,
+        "from_frame": start,
+        "before_bytes": before,
+        "after_bytes": after,
+        "growth_bytes": after - before,
+        "growth": after / before - 1,
+        "peak_bytes": max(size for _, size in sampler.sizes),
+        "samples": sampler.sizes[:: max(1, len(sampler.sizes) // 100)],
+    }
+
+
+class _Sampler(Silent):
+    """Progress that notes the process's resident memory as frames go by, and shows them to another."""
+
+    def __init__(self, shown: Progress) -> None:
+        self._shown, self._process = shown, psutil.Process()
+        self.sizes: list[tuple[int, int]] = []
+
+    @contextmanager
+    def task(self, description: str, total: int | None = None) -> Iterator[_SampledTask]:
+        """See Progress."""
+        with self._shown.task(description, total) as task:
+            yield _SampledTask(self, task.advance)
+
+    def note(self, frame: int) -> None:
+        """Sample now and then."""
+        if frame % SAMPLE_EVERY == 0:
+            self.sizes.append((frame, int(self._process.memory_info().rss)))
+
+
+class _SampledTask:
+    def __init__(self, sampler: _Sampler, advance: Any) -> None:
+        self._sampler, self._advance, self._done = sampler, advance, 0
+
+    def advance(self, count: int = 1, **figures: str) -> None:
+        """See Task."""
+        self._done += count
+        self._sampler.note(self._done)
+        self._advance(count, **figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""What the benchmarks share: contenders, figures, goals, and the record that each writes."""

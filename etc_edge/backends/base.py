@@ -1,0 +1,103 @@
+"""The two roles of a backend: a compiler that turns a bundle into files, and an engine that runs them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from etc_edge.core.bundle import Bundle
+from etc_edge.core.errors import EngineError
+
+UInt8 = npt.NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class EngineOptions:
+    """What the user may choose about an engine.
+
+    Args:
+        threads: processor threads that one inference uses.
+    """
+
+    threads: int
+
+    def __post_init__(self) -> None:
+        if self.threads < 1:
+            raise EngineError(f"Found {self.threads} threads, expected 1 or more.")
+
+
+class Engine(Protocol):
+    """A loaded network. One thread at a time may use it."""
+
+    @property
+    def threads(self) -> int:
+        """Processor threads that one inference uses."""
+
+    @property
+    def size_hw(self) -> tuple[int, int]:
+        """Height and width of the frames that `run` takes."""
+
+    def run(self, frame_rgb: UInt8) -> UInt8:
+        """Segment one frame.
+
+        Args:
+            frame_rgb: uint8 (H, W, 3) of `size_hw`.
+
+        Returns:
+            uint8 (H, W), a fresh array that the caller owns.
+
+        Raises:
+            EngineError: the frame has another shape or dtype, the engine is closed, or the vendor's runtime failed.
+        """
+
+    def close(self) -> None:
+        """Free what the engine holds; closing twice does no harm."""
+
+
+class Compiler(Protocol):
+    """One vendor's way from a bundle to an engine.
+
+    A row of `table.BACKENDS` names a class with this role; it is made without arguments. `compile` and the first
+    `load` of what it wrote are called in a child process, so they may crash.
+    """
+
+    def version(self) -> str:
+        """Version of the vendor's runtime, found without importing it.
+
+        Raises:
+            DependencyError: it is not installed.
+        """
+
+    def device(self) -> str:
+        """The device that compiled files are bound to, in words; files made for another are never loaded."""
+
+    def compile(self, bundle: Bundle, folder: Path, options: EngineOptions) -> None:
+        """Write the compiled form of a bundle into an existing, empty folder.
+
+        Raises:
+            CompileError: the vendor's compiler refused the graph.
+            DependencyError: a package that compiling needs is not installed.
+        """
+
+    def load(self, folder: Path, options: EngineOptions) -> Engine:
+        """Load what `compile` wrote.
+
+        Raises:
+            EngineError: the vendor's runtime refused the files.
+            DependencyError: the vendor's runtime is not installed.
+        """
+
+
+def check_frame(frame_rgb: UInt8, size_hw: tuple[int, int]) -> None:
+    """Refuse a frame that does not fit an engine's input.
+
+    Raises:
+        EngineError: another shape or dtype.
+    """
+    expected = (*size_hw, 3)
+    if frame_rgb.shape != expected or frame_rgb.dtype != np.uint8:
+        raise EngineError(f"Found a frame {frame_rgb.dtype} {frame_rgb.shape}, expected uint8 {expected}.")

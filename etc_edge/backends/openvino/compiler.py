@@ -1,0 +1,50 @@
+"""From a bundle to a model that OpenVINO has compiled for this processor."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from etc_edge.backends.base import Engine, EngineOptions
+from etc_edge.backends.device import cpu_device, package_version
+from etc_edge.backends.openvino.vendor import import_openvino
+from etc_edge.core.bundle import Bundle
+from etc_edge.core.errors import CompileError
+from etc_edge.core.optional import require
+
+BLOB = "compiled.blob"
+
+
+class OpenVinoCompiler:
+    """Compiles once and exports the result, so that loading skips reading ONNX and transforming the graph."""
+
+    def version(self) -> str:
+        """See Compiler."""
+        return package_version(("openvino",), "openvino", "the OpenVINO engine")
+
+    def device(self) -> str:
+        """See Compiler."""
+        return cpu_device()
+
+    def compile(self, bundle: Bundle, folder: Path, options: EngineOptions) -> None:
+        """See Compiler."""
+        require("onnx", "graph", "compiling for OpenVINO")
+        openvino = import_openvino("compiling for OpenVINO")
+        from etc_edge.backends.openvino.engine import properties
+        from etc_edge.graph.load import load_model, to_bytes
+        from etc_edge.graph.lower import lower
+
+        model = to_bytes(lower(load_model(bundle.model_path), "openvino"))
+        try:
+            core = openvino.Core()
+            graph = core.read_model(model, b"")
+            compiled = core.compile_model(graph, "CPU", properties(options.threads))
+            blob = compiled.export_model()
+        except Exception as error:
+            raise CompileError(f"OpenVINO {self.version()} refused {bundle.name}: {error}") from error
+        (folder / BLOB).write_bytes(blob.getvalue() if hasattr(blob, "getvalue") else blob)
+
+    def load(self, folder: Path, options: EngineOptions) -> Engine:
+        """See Compiler."""
+        from etc_edge.backends.openvino.engine import OpenVinoEngine
+
+        return OpenVinoEngine(folder / BLOB, options.threads)

@@ -1,0 +1,32 @@
+"""What results say of the model that was measured."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from etc_edge.backends.compiled import is_compiled
+from etc_edge.core.bundle import Bundle
+from etc_edge.core.results import Model
+from etc_edge.runtime.segmenter import Segmenter
+
+
+def described_model(path: Path, segmenter: Segmenter) -> Model:
+    """A loaded model: name, hash, size and engine.
+
+    Args:
+        path: the bundle or the compiled form that it was loaded from.
+        segmenter: what was loaded.
+    """
+    manifest = segmenter.compiled.manifest
+    if is_compiled(path):
+        model_bytes = sum((path / name).stat().st_size for name in manifest.files)
+    else:
+        model_bytes = Bundle.open(path).model_path.stat().st_size
+    return Model(
+        name=manifest.name,
+        sha256=manifest.bundle_hash,
+        precision=manifest.precision,
+        model_bytes=model_bytes,
+        target=manifest.backend,
+        threads=segmenter.threads,
+    )

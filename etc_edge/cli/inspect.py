@@ -1,0 +1,68 @@
+"""`etc-edge inspect`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from etc_edge.core.optional import require
+
+if TYPE_CHECKING:
+    from etc_edge.stages.inspect import InspectReport
+
+
+@click.command("inspect")
+@click.argument("bundle", type=click.Path(path_type=Path), metavar="B.etc")
+@click.option("--operators", is_flag=True, help="Also list every operator that multiplies and adds, by name.")
+def command(bundle: Path, operators: bool) -> None:
+    """Show what a bundle holds: classes, preprocessing, operators and parameters by stage, what runs in INT8."""
+    require("onnx", "graph", "looking into a bundle")
+    from etc_edge.stages.inspect import inspect
+
+    _print(inspect(bundle), operators)
+
+
+def _print(report: InspectReport, operators: bool) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    manifest, labels, preprocessing = report.bundle.manifest, report.bundle.labels, report.bundle.preprocessing
+    rows = {
+        "name": f"{manifest.name}, {manifest.precision}",
+        "sha256": report.bundle.hash,
+        "input": f"{preprocessing.size_hw[0]}x{preprocessing.size_hw[1]} uint8 RGB",
+        "classes": f"{len(labels)}: {', '.join(labels.names)}",
+        "network's input": f"{preprocessing.color}, mean {_triple(preprocessing.mean_rgb)}, "
+        f"std {_triple(preprocessing.std_rgb)}",
+        "logits": manifest.logits,
+        "operators": ", ".join(f"{count} {name}" for name, count in report.operators.items()),
+        "made with": ", ".join(f"{name} {version}" for name, version in manifest.versions.items()),
+    }
+    if report.int8_macs is not None:
+        rows["INT8"] = f"{report.int8_macs:.1%} of the multiply-adds, {report.pairs} quantized activations"
+    console = Console(highlight=False)
+    listing = Table.grid(padding=(0, 2))
+    listing.add_column()
+    listing.add_column(overflow="fold")
+    for name, text in rows.items():
+        listing.add_row(f"[dim]{name}[/dim]", text)
+    console.print(listing)
+    table = Table("resolution", *("operators", "multiply-adds", "parameters"))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    for stage in report.stages:
+        place = f"1/{stage.stride}" if stage.stride else "no image"
+        table.add_row(place, str(stage.nodes), f"{stage.macs / 1e6:,.1f} M", f"{stage.parameters:,}")
+    table.add_section()
+    macs, parameters = (sum(values) for values in zip(*((s.macs, s.parameters) for s in report.stages), strict=True))
+    table.add_row("all", str(sum(s.nodes for s in report.stages)), f"{macs / 1e6:,.1f} M", f"{parameters:,}")
+    console.print(table)
+    if operators:
+        for name, kind, count in report.names:
+            console.print(f"{count / 1e6:10.2f} M  {kind:<14} {name}", soft_wrap=True, markup=False)
+
+
+def _triple(values: tuple[float, float, float]) -> str:
+    return "/".join(f"{value:g}" for value in values)

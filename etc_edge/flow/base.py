@@ -1,0 +1,53 @@
+"""Optical flow: one protocol, and a table of estimators."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from etc_edge.core.table import Table
+
+FlowField = npt.NDArray[np.float32]
+
+
+class Flow(Protocol):
+    """Estimates where each pixel of a frame is in the next one."""
+
+    @property
+    def name(self) -> str:
+        """What results call it; it tells every setting that changes the outcome."""
+
+    def __call__(self, image_rgb: npt.NDArray[np.uint8], next_rgb: npt.NDArray[np.uint8], /) -> FlowField:
+        """Flow from one frame to the next.
+
+        Args:
+            image_rgb: uint8 (H, W, 3).
+            next_rgb: uint8 (H, W, 3).
+
+        Returns:
+            float32 (H, W, 2): displacement (x, y) in pixels, so that `next_rgb[y + dy, x + dx]` shows what
+            `image_rgb[y, x]` does.
+        """
+
+
+# Flow that comes with a clip (`exact`, `stored`) needs no estimator and is not among these.
+FLOWS: Table[Callable[[], Flow]] = Table(
+    "optical flow",
+    {
+        "dis-ultrafast": "etc_edge.flow.dis:ultrafast",
+        "dis-fast": "etc_edge.flow.dis:fast",
+        "dis-medium": "etc_edge.flow.dis:medium",
+    },
+)
+
+
+def open_flow(name: str) -> Flow:
+    """An estimator by its name.
+
+    Raises:
+        EtcEdgeError: no such name; the nearest one is suggested.
+    """
+    return FLOWS.load(name)()

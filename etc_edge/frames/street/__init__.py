@@ -1,0 +1,1 @@
+"""A small synthetic street: seeded driving clips with exact labels, optical flow and occlusion."""

@@ -1,0 +1,32 @@
+"""From the bundle's Q/DQ graph to the one that a target wants."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Literal
+
+import onnx
+
+from etc_edge.graph.load import copy_model
+from etc_edge.graph.passes.fused_pairs import drop_fused_pairs
+from etc_edge.graph.passes.integer_operators import fuse_integer_operators
+from etc_edge.graph.passes.labels_head import compare_classes
+from etc_edge.graph.passes.saturation import drop_saturated_activations
+from etc_edge.graph.passes.unsigned_codes import shift_to_unsigned
+from etc_edge.graph.simplify import drop_unused
+
+Target = Literal["onnxruntime", "openvino", "tensorrt"]
+
+PASSES: dict[str, tuple[Callable[[onnx.ModelProto], None], ...]] = {
+    "onnxruntime": (shift_to_unsigned, drop_saturated_activations, fuse_integer_operators, drop_unused),
+    "openvino": (shift_to_unsigned, drop_fused_pairs, compare_classes, drop_unused),
+    "tensorrt": (drop_fused_pairs, drop_unused),
+}
+
+
+def lower(model: onnx.ModelProto, target: Target) -> onnx.ModelProto:
+    """A copy of a bundle's graph in the form that `target` runs fastest; a float graph comes back as it is."""
+    lowered = copy_model(model)
+    for apply in PASSES[target]:
+        apply(lowered)
+    return lowered

@@ -1,0 +1,11 @@
+"""The terms of the loss, by the name that recipes give them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from etc_edge.core.table import Table
+from etc_edge.losses.term import Term
+
+# Each entry makes a term from the recipe's settings, given as keywords.
+TERMS: Table[Callable[..., Term]] = Table("loss", {"cross_entropy": "etc_edge.losses.cross_entropy:CrossEntropy"})

@@ -1,0 +1,81 @@
+"""`ranges.json`: what calibration found, to be read, edited and used again."""
+
+from __future__ import annotations
+
+from math import isfinite
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from etc_edge.core.errors import CalibrationError
+from etc_edge.graph.grid import Scheme
+
+SCHEMA_VERSION = 1
+
+
+class TensorRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The real values from `low` to `high` that a tensor's grid covers; what lies outside saturates."""
+
+    low: float
+    high: float
+
+
+class Ranges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Ranges of one graph's activations.
+
+    Args:
+        graph: SHA-256 of the float `model.onnx` that they belong to.
+        scheme: the kind of grid that they were chosen for; they can be lowered to the other.
+        observer: what chose them.
+        data: what it looked at.
+        keep_float: names of operators that stay in float by wish.
+        equalization: what each channel of a tensor is divided by, by tensor name; the ranges hold after that.
+        tensors: range by tensor name.
+    """
+
+    schema_version: int = SCHEMA_VERSION
+    graph: str
+    scheme: Scheme
+    observer: str
+    data: dict[str, Any]
+    keep_float: list[str] = []
+    equalization: dict[str, list[float]] = {}
+    tensors: dict[str, TensorRange]
+
+
+def encode_ranges(ranges: Ranges) -> bytes:
+    """Ranges as indented JSON."""
+    return msgspec.json.format(msgspec.json.encode(ranges), indent=2) + b"\n"
+
+
+def load_ranges(path: Path, graph_sha256: str) -> Ranges:
+    """Read ranges that were made for a certain graph.
+
+    Raises:
+        CalibrationError: no file, not ranges, made for another graph, a range that is infinite or leaves out zero, or
+            a factor that is not positive.
+    """
+    try:
+        ranges = msgspec.json.decode(Path(path).read_bytes(), type=Ranges)
+    except OSError as error:
+        raise CalibrationError(f"Found no ranges at {path}.") from error
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise CalibrationError(f"Found ranges in {path} that cannot be read: {error}.") from error
+    if ranges.schema_version != SCHEMA_VERSION:
+        raise CalibrationError(f"Found ranges of schema {ranges.schema_version}, expected {SCHEMA_VERSION}.")
+    if ranges.graph != graph_sha256:
+        raise CalibrationError(
+            f"Found ranges in {path} that were made for graph {ranges.graph[:12]}…, expected {graph_sha256[:12]}….",
+            "Calibrate this model anew, or give the ranges of the bundle that it came from.",
+        )
+    for name, span in ranges.tensors.items():
+        if not span.low <= 0.0 <= span.high or not isfinite(span.high - span.low):
+            raise CalibrationError(
+                f"Found range [{span.low}, {span.high}] of tensor {name!r} in {path}, expected low ≤ 0 ≤ high."
+            )
+    for name, factors in ranges.equalization.items():
+        wrong = next((factor for factor in factors if not 0.0 < factor < float("inf")), None)
+        if wrong is not None:
+            raise CalibrationError(f"Found the equalisation factor {wrong} of tensor {name!r} in {path}, expected > 0.")
+    return ranges

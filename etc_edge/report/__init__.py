@@ -1,0 +1,1 @@
+"""Results for people: figures side by side, as tables on a terminal."""

@@ -1,0 +1,165 @@
+"""The figures of results as text, side by side: what is shown, in which unit, and how a change is told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from msgspec import UNSET, UnsetType
+
+from etc_edge.core.results import Results
+
+Read = Callable[[Results], "float | UnsetType"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """One figure of every column; a value is empty where it was not measured.
+
+    `change` compares the second column with the first, and is empty when there are not two.
+    """
+
+    figure: str
+    values: tuple[str, ...]
+    change: str
+
+
+@dataclass(frozen=True)
+class _Figure:
+    title: str
+    read: Read
+    show: Callable[[float], str]
+    compare: Callable[[float, float], str]
+
+
+def with_references(results: Results | Sequence[Results]) -> list[Results]:
+    """Results in the order of columns: each behind its reference, a reference of several only once."""
+    several = [results] if isinstance(results, Results) else list(results)
+    columns: list[Results] = []
+    for one in several:
+        for column in ([] if isinstance(one.reference, UnsetType) else [one.reference]) + [one]:
+            if column not in columns:
+                columns.append(column)
+    return columns
+
+
+def figure_rows(columns: Sequence[Results]) -> list[Row]:
+    """Every figure that at least one of the results holds; fractions in percent, bytes in MB."""
+    return [row for figure in _FIGURES if (row := _row(figure, columns)) is not None]
+
+
+def class_rows(columns: Sequence[Results]) -> list[Row]:
+    """Intersection over union of every class, in the order of the first results that hold it."""
+    names: dict[str, None] = {}
+    for column in columns:
+        if not isinstance(column.accuracy, UnsetType):
+            names.update(dict.fromkeys(column.accuracy.iou))
+    rows = (_row(_Figure(name, _class_reader(name), _percent, _points), columns) for name in names)
+    return [row for row in rows if row is not None]
+
+
+def stage_rows(columns: Sequence[Results]) -> list[Row]:
+    """Median milliseconds of every stage of the way of a frame."""
+    names: dict[str, None] = {}
+    for column in columns:
+        if not isinstance(column.stages_ms, UnsetType):
+            names.update(dict.fromkeys(column.stages_ms))
+    rows = (_row(_Figure(f"{name} p50, ms", _stage_reader(name), _number, _ratio), columns) for name in names)
+    return [row for row in rows if row is not None]
+
+
+def column_titles(columns: Sequence[Results]) -> list[str]:
+    """A short name for every column: its precision, and its engine or model where those tell columns apart."""
+    models = [column.bundle for column in columns]
+    # `street` and `street-int8` are one model in two precisions, which the titles tell anyway.
+    names = [model.name.removesuffix(f"-{model.precision}") for model in models]
+    several_models = len(set(names)) > 1
+    several_targets = len({model.target for model in models}) > 1
+    titles = []
+    for name, model in zip(names, models, strict=True):
+        parts = [name] if several_models else []
+        parts.append(model.precision.upper())
+        if several_targets and not isinstance(model.target, UnsetType):
+            parts.append(model.target)
+        titles.append(" ".join(parts))
+    return titles
+
+
+def _row(figure: _Figure, columns: Sequence[Results]) -> Row | None:
+    found = [figure.read(column) for column in columns]
+    if all(isinstance(value, UnsetType) for value in found):
+        return None
+    values = tuple("" if isinstance(value, UnsetType) else figure.show(value) for value in found)
+    change = ""
+    if len(found) == 2 and not isinstance(found[0], UnsetType) and not isinstance(found[1], UnsetType):
+        change = figure.compare(found[0], found[1])
+    return Row(figure.title, values, change)
+
+
+def _reader(group: str, name: str) -> Read:
+    """Read `results.GROUP.NAME`."""
+
+    def read(results: Results) -> float | UnsetType:
+        found = getattr(results, group)
+        return UNSET if isinstance(found, UnsetType) else _as_figure(getattr(found, name))
+
+    return read
+
+
+def _class_reader(name: str) -> Read:
+    def read(results: Results) -> float | UnsetType:
+        return UNSET if isinstance(results.accuracy, UnsetType) else results.accuracy.iou.get(name, UNSET)
+
+    return read
+
+
+def _stage_reader(name: str) -> Read:
+    def read(results: Results) -> float | UnsetType:
+        if isinstance(results.stages_ms, UnsetType) or name not in results.stages_ms:
+            return UNSET
+        return results.stages_ms[name].p50
+
+    return read
+
+
+def _as_figure(value: object) -> float | UnsetType:
+    return float(value) if isinstance(value, (int, float)) else UNSET
+
+
+def _percent(value: float) -> str:
+    return f"{value:.2%}"
+
+
+def _number(value: float) -> str:
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
+
+
+def _megabytes(value: float) -> str:
+    return f"{value / 1e6:.2f} MB"
+
+
+def _points(before: float, after: float) -> str:
+    return f"{(after - before) * 100:+.2f}"
+
+
+def _ratio(before: float, after: float) -> str:
+    return "" if before == 0 else f"×{after / before:.2f}"
+
+
+_FIGURES = (
+    _Figure("mIoU", _reader("accuracy", "miou"), _percent, _points),
+    _Figure("pixel accuracy", _reader("accuracy", "pixel_accuracy"), _percent, _points),
+    _Figure("tc (temporal consistency)", _reader("temporal", "tc"), _percent, _points),
+    _Figure("tc_etc (ETC's procedure)", _reader("temporal", "tc_etc"), _percent, _points),
+    _Figure("flicker", _reader("temporal", "flicker"), _percent, _points),
+    _Figure("vc8", _reader("temporal", "vc8"), _percent, _points),
+    _Figure("vc16", _reader("temporal", "vc16"), _percent, _points),
+    _Figure("agreement with the reference", _reader("temporal", "agreement"), _percent, _points),
+    _Figure("latency mean, ms", _reader("latency_ms", "mean"), _number, _ratio),
+    _Figure("latency p50, ms", _reader("latency_ms", "p50"), _number, _ratio),
+    _Figure("latency p99, ms", _reader("latency_ms", "p99"), _number, _ratio),
+    _Figure("frames per second", lambda results: results.throughput_fps, _number, _ratio),
+    _Figure("model size", _reader("bundle", "model_bytes"), _megabytes, _ratio),
+    _Figure("peak memory", lambda results: _as_figure(results.peak_memory_bytes), _megabytes, _ratio),
+    _Figure("energy a frame, J", lambda results: results.energy_j_per_frame, _number, _ratio),
+)

@@ -1,0 +1,254 @@
+"""From an FP32 bundle to an INT8 bundle."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import onnx
+
+from etc_edge.backends.onnxruntime.reference import run_reference
+from etc_edge.core.bundle import Bundle, BundleContents, SelfTest, check_bundle_path, write_bundle
+from etc_edge.core.errors import BundleError, CalibrationError
+from etc_edge.core.progress import Progress, Silent, track
+from etc_edge.core.shipped import find_shipped
+from etc_edge.core.table import nearest
+from etc_edge.data.dataset import Dataset, open_dataset
+from etc_edge.data.sampling import CalibrationList, listed_frames, load_list, sample_list
+from etc_edge.frames.preprocess import fit_frame
+from etc_edge.graph.grid import Scheme
+from etc_edge.graph.heads import output_logits
+from etc_edge.graph.load import check_model, load_model, to_bytes
+from etc_edge.graph.operations import node_macs
+from etc_edge.graph.preprocess import FRAME
+from etc_edge.graph.view import GraphView
+from etc_edge.quantization.calibrate import channel_peaks, choose_ranges, observe
+from etc_edge.quantization.equalization import apply_factors, equalization_factors
+from etc_edge.quantization.observers.observer import OBSERVERS
+from etc_edge.quantization.placement import Placement, place
+from etc_edge.quantization.quantize import quantized_graph
+from etc_edge.quantization.ranges import Ranges, encode_ranges, load_ranges
+from etc_edge.quantization.recipe import QuantizeRecipe
+from etc_edge.stages.export import labels_of
+
+LOOK_AT = 16
+"""Frames of the first look, which finds how the channels of each activation compare."""
+
+SCHEMES: dict[str, Scheme] = {
+    "cpu": "affine",
+    "onnxruntime": "affine",
+    "openvino": "affine",
+    "tensorrt": "symmetric",
+    "torch_tensorrt": "symmetric",
+}
+"""The grid that each target computes on; a bundle runs on the others too, where its codes mean the same numbers."""
+
+EQUALIZED_TOLERANCE = 1e-3
+"""Largest difference of logits that rounding of equalised weights makes, in parts of the largest logit."""
+
+
+@dataclass(frozen=True)
+class QuantizeReport:
+    """The new bundle and what became of the network.
+
+    Args:
+        bundle: the INT8 bundle.
+        placement: which operators run in INT8 and why the others do not.
+        int8_macs: multiply-adds of the operators in INT8, as a fraction of all.
+        frames: how many frames were looked at; 0 where ranges were given.
+        seconds: how long looking at them took.
+    """
+
+    bundle: Bundle
+    placement: Placement
+    int8_macs: float
+    frames: int
+    seconds: float
+
+
+def quantize(
+    bundle: Path,
+    out: Path,
+    recipe: QuantizeRecipe,
+    data: str | None = None,
+    target: str = "cpu",
+    ranges: Path | None = None,
+    progress: Progress | None = None,
+) -> QuantizeReport:
+    """Calibrate a bundle and write it with Q/DQ pairs.
+
+    Args:
+        bundle: an FP32 bundle.
+        out: the bundle to write, `NAME.etc`.
+        recipe: observer, calibration frames and what stays in float.
+        data: the data set to calibrate on; not needed where `ranges` are given.
+        target: decides on unsigned affine or signed symmetric activations.
+        ranges: a `ranges.json` to use instead of calibrating; the recipe's observer and frames then say nothing, and
+            what either of the two keeps in float stays there.
+        progress: told what goes on.
+
+    Raises:
+        EtcEdgeError: the bundle, the data or the ranges are missing, damaged or do not fit each other.
+    """
+    progress = progress or Silent()
+    check_bundle_path(out)
+    if out.resolve() == bundle.resolve():
+        raise BundleError(f"Found {out} as the bundle to read and to write.", "Choose another --out.")
+    source = _open_float(bundle)
+    scheme = scheme_of(target)
+    observer = OBSERVERS.load(recipe.observer)
+    model = load_model(source.model_path)
+    graph_hash = source.manifest.files[source.model_path.name]
+    given = load_ranges(ranges, graph_hash) if ranges is not None else None
+    keep_float = list(dict.fromkeys([*(given.keep_float if given is not None else ()), *recipe.keep_float]))
+    placement = _placement(model, source, keep_float)
+    begun, frames = time.perf_counter(), 0
+    if given is None:
+        dataset, chosen = _calibration(data, recipe)
+        frames = chosen.frame_count
+        size_hw = source.preprocessing.size_hw
+        names = [name for name in placement.tensors if name not in placement.shared]
+        factors: dict[str, list[float]] = {}
+        if recipe.equalize:
+            first_look = _images(dataset, chosen, size_hw, LOOK_AT)
+            peaks = channel_peaks(model, names, track(progress, first_look, "equalising", min(LOOK_AT, frames)))
+            factors = {name: values.tolist() for name, values in equalization_factors(model, peaks).items()}
+        images = track(progress, _images(dataset, chosen, size_hw), "calibrating", frames)
+        statistics = observe(_equalized(model, factors), names, images)
+        chosen_ranges = choose_ranges(statistics, placement, observer, scheme)
+        looked_at = {"dataset": dataset.name, "split": chosen.split, "frames": frames}
+        given = Ranges(
+            graph=graph_hash,
+            scheme=scheme,
+            observer=recipe.observer,
+            data=looked_at,
+            keep_float=keep_float,
+            equalization=factors,
+            tensors=chosen_ranges,
+        )
+    else:
+        given = msgspec.structs.replace(given, keep_float=keep_float)
+        _check_factors(model, given.equalization, source)
+    seconds = time.perf_counter() - begun
+    progress.say("writing the INT8 graph")
+    graph = quantized_graph(_equalized(model, given.equalization), placement, given.tensors, scheme)
+    check_model(graph, "the quantized graph")
+    quantized = to_bytes(graph)
+    test_frames = source.selftest().frames
+    written = write_bundle(
+        out,
+        BundleContents(
+            name=f"{source.name}-int8" if not source.name.endswith("-int8") else source.name,
+            precision="int8",
+            labels=source.labels,
+            preprocessing=source.preprocessing,
+            logits=source.manifest.logits,
+            model=quantized,
+            selftest=SelfTest(test_frames, labels_of(quantized, test_frames)),
+            ranges=encode_ranges(given),
+            parents=(source.hash,),
+            recipe={**source.manifest.recipe, "quantize": _described(recipe, given, scheme)},
+        ),
+    )
+    return QuantizeReport(written, placement, int8_share(model, placement), frames, seconds)
+
+
+def scheme_of(target: str) -> Scheme:
+    """The grid that a target computes on.
+
+    Raises:
+        CalibrationError: no such target; the nearest is suggested.
+    """
+    if target not in SCHEMES:
+        raise CalibrationError(f"Found the target {target!r}.", nearest(target, list(SCHEMES)))
+    return SCHEMES[target]
+
+
+def int8_share(model: onnx.ModelProto, placement: Placement) -> float:
+    """Multiply-adds of the operators in INT8, as a fraction of the network's."""
+    view, int8 = GraphView(model), set(placement.int8_nodes)
+    macs = {node.name: node_macs(view, node) for node in model.graph.node}
+    return sum(macs[name] for name in int8) / max(1, sum(macs.values()))
+
+
+def _open_float(path: Path) -> Bundle:
+    bundle = Bundle.open(path)
+    bundle.verify()
+    if bundle.precision != "fp32":
+        raise BundleError(
+            f"Found a bundle of precision {bundle.precision} at {path}, expected fp32.",
+            "Quantize the bundle that it was made from.",
+        )
+    return bundle
+
+
+def _placement(model: onnx.ModelProto, bundle: Bundle, keep_float: list[str]) -> Placement:
+    names = [node.name for node in model.graph.node]
+    unknown = next((name for name in keep_float if name not in names), None)
+    if unknown is not None:
+        raise CalibrationError(f"Found {unknown!r} in keep_float, which is no operator.", nearest(unknown, names))
+    placement = place(model, bundle.manifest.logits, frozenset(keep_float))
+    if not placement.int8_nodes:
+        raise CalibrationError("Found no operator that would gain from INT8 in this network.")
+    return placement
+
+
+def _calibration(data: str | None, recipe: QuantizeRecipe) -> tuple[Dataset, CalibrationList]:
+    if data is None:
+        raise CalibrationError(
+            "Found no data to calibrate on.", "Name a data set with --data, or ranges with --ranges."
+        )
+    dataset, wanted = open_dataset(data), recipe.calibration
+    if wanted.list is not None:
+        return dataset, load_list(find_shipped("calibration", wanted.list))
+    return dataset, sample_list(dataset, wanted.split, wanted.frames)
+
+
+def _images(
+    dataset: Dataset, chosen: CalibrationList, size_hw: tuple[int, int], at_most: int | None = None
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """The list's frames at the network's size; `at_most` so many of them, spread over its runs."""
+    if at_most is not None:
+        step = max(1, len(chosen.clips) // at_most)
+        chosen = msgspec.structs.replace(chosen, clips=chosen.clips[::step])
+    for frame in islice(listed_frames(dataset, chosen), at_most):
+        yield fit_frame(frame.image_rgb, size_hw)
+
+
+def _equalized(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]]) -> onnx.ModelProto:
+    return apply_factors(model, {name: np.array(values, np.float32) for name, values in factors.items()})
+
+
+def _check_factors(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]], source: Bundle) -> None:
+    """Refuse factors that somebody edited so that the network computes something else."""
+    view = GraphView(model)
+    for name, values in factors.items():
+        shape = view.shape(name)
+        if shape is None or len(shape) != 4 or shape[1] != len(values):
+            raise CalibrationError(f"Found {len(values)} equalisation factors for tensor {name!r} of shape {shape}.")
+    if not factors:
+        return
+    logits, frame = source.manifest.logits, source.selftest().frames[:1]
+    expected, found = (
+        run_reference(to_bytes(output_logits(graph, logits)), {FRAME: frame}, [logits])[0]
+        for graph in (model, _equalized(model, factors))
+    )
+    difference = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
+    if not difference <= EQUALIZED_TOLERANCE:
+        raise CalibrationError(
+            f"Found equalisation factors that change the network's logits by {difference:.1e} of the largest, "
+            f"expected at most {EQUALIZED_TOLERANCE:.0e}.",
+            "Factors of neighbouring tensors hang together; leave them as calibration wrote them.",
+        )
+
+
+def _described(recipe: QuantizeRecipe, ranges: Ranges, scheme: Scheme) -> dict[str, Any]:
+    described: dict[str, Any] = msgspec.to_builtins(recipe)
+    return {**described, "observer": ranges.observer, "data": ranges.data, "scheme": scheme}

@@ -1,0 +1,157 @@
+"""Train a network from a recipe."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from etc_edge.core.atomic import atomic_file
+from etc_edge.core.errors import CheckpointError, RecipeError, TrainingError
+from etc_edge.core.optional import require
+from etc_edge.core.preprocessing import Preprocessing
+from etc_edge.core.progress import Progress, Silent
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from etc_edge.core.labels import LabelSet
+    from etc_edge.training.loop import Run
+    from etc_edge.training.recipe import TrainRecipe
+    from etc_edge.training.samples import AugmentedFrames
+
+WEIGHTS = "model.safetensors"
+RECIPE = "recipe.yaml"
+# The estimate is a mean over many pixels of each frame: a hundred frames settle it.
+_STATISTICS_BATCHES = 12
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """Where the weights are, and mIoU on the held-out frames (None where none were held out)."""
+
+    weights: Path
+    iterations: int
+    miou: float | None
+
+
+def train(
+    recipe_path: Path,
+    out: Path,
+    data: str | None = None,
+    resume: bool = False,
+    pretrained: Path | None = None,
+    start: Path | None = None,
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """Follow a training recipe.
+
+    Args:
+        recipe_path: YAML; see TrainRecipe.
+        out: the run's folder: `checkpoint.pt`, `metrics.jsonl`, `recipe.yaml`, `tensorboard/`, and at the end
+            `model.safetensors`.
+        data: folder or spec of the data set, instead of the recipe's.
+        resume: go on from the folder's checkpoint.
+        pretrained: the ImageNet weights, or the folder that the recipe's `pretrained` is in.
+        start: weights of the whole network to go on from, instead of the recipe's `start`.
+        progress: where to report.
+
+    Raises:
+        EtcEdgeError: anything that the recipe, the data or the weights lack.
+    """
+    require("torch", "train", "training")
+    import msgspec
+
+    from etc_edge.core.recipe import load_recipe
+    from etc_edge.models.released import Released, save_released
+    from etc_edge.training.loop import SNAPSHOT, Training
+    from etc_edge.training.recipe import TrainRecipe
+
+    progress = Silent() if progress is None else progress
+    recipe = load_recipe(recipe_path, TrainRecipe)
+    if (out / SNAPSHOT).exists() and not resume:
+        raise TrainingError(f"Found a run in {out} already.", "Go on with --resume, or choose another --out.")
+    if resume and not (out / SNAPSHOT).exists():
+        raise CheckpointError(f"Found no run to resume in {out}.", "Start it without --resume.")
+    run, label_set = _prepare(_with_files(recipe, data, pretrained, start), out, resume, progress)
+    training = Training(run, progress)
+    if not resume:
+        with atomic_file(out / RECIPE) as temporary:
+            temporary.write_bytes(msgspec.yaml.encode(recipe))
+    trained = training.train(resume)
+    weights = out / WEIGHTS
+    preprocessing = Preprocessing(recipe.input_size_hw, recipe.mean_rgb, recipe.std_rgb)
+    save_released(Released(recipe.network, trained.network, label_set, preprocessing), weights)
+    return TrainingResult(weights, trained.iterations, trained.miou)
+
+
+def _with_files(recipe: TrainRecipe, data: str | None, pretrained: Path | None, start: Path | None) -> TrainRecipe:
+    """The recipe with the command's files in place of its own; `recipe.yaml` keeps it as it came."""
+    import msgspec
+
+    named = recipe.pretrained
+    if pretrained is not None and pretrained.is_dir():
+        named = None if named is None else str(pretrained / named)
+    elif pretrained is not None:
+        named = str(pretrained)
+    return msgspec.structs.replace(
+        recipe,
+        data=msgspec.structs.replace(recipe.data, path=data or recipe.data.path),
+        pretrained=named,
+        start=recipe.start if start is None else str(start),
+    )
+
+
+def _prepare(recipe: TrainRecipe, out: Path, resume: bool, progress: Progress) -> tuple[Run, LabelSet]:
+    import torch
+
+    from etc_edge.data.dataset import open_dataset
+    from etc_edge.models.table import build_network
+    from etc_edge.training.loop import Run
+    from etc_edge.training.precision import training_device
+    from etc_edge.training.samples import AugmentedFrames, hold_out, labelled_frames
+
+    spec = recipe.data.path
+    if spec is None:
+        raise RecipeError("Found no data to train on.", "Name it with --data or in the recipe's data.path.")
+    dataset = open_dataset(spec, recipe.data.kind)
+    frames = labelled_frames(dataset.clips(recipe.data.split), f"split {recipe.data.split!r} of {spec}")
+    trained_on, held_out = hold_out(frames, recipe.data.holdout, recipe.data.holdout_blocks)
+    samples = AugmentedFrames(
+        trained_on, recipe.augmentation, recipe.input_size_hw, recipe.mean_rgb, dataset.label_set.void, recipe.seed
+    )
+    torch.manual_seed(recipe.seed)
+    network = build_network(recipe.network, len(dataset.label_set))
+    network.to(training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if not resume:
+        _start(network, recipe, samples, progress)
+    run = Run(recipe, network, samples, held_out, len(dataset.label_set), dataset.label_set.void, out)
+    return run, dataset.label_set
+
+
+def _start(network: nn.Module, recipe: TrainRecipe, samples: AugmentedFrames, progress: Progress) -> None:
+    """Read the weights to start from: the whole network's, or the backbone's from ImageNet."""
+    from etc_edge.models.checkpoint import load_checkpoint
+    from etc_edge.models.pretrained import estimate_statistics, load_backbone
+    from etc_edge.training.normalisation import Normalisation
+    from etc_edge.training.precision import autocast, autocast_type
+    from etc_edge.training.samples import Plan, load_batches
+
+    if recipe.start is not None:
+        loaded = load_checkpoint(network, Path(recipe.start)).loaded
+        progress.say(f"network from {Path(recipe.start).name}: {len(loaded)} tensors")
+        return
+    if recipe.pretrained is None:
+        return
+    start = load_backbone(network, Path(recipe.pretrained))
+    progress.say(f"backbone from {Path(recipe.pretrained).name}: {len(start.loaded)} tensors")
+    if not start.needs_statistics:
+        return
+    progress.say("its batch norms hold no statistics: estimating them on the training frames")
+    device = next(network.parameters()).device
+    normalise = Normalisation(recipe.mean_rgb, recipe.std_rgb, device)
+    size = recipe.schedule.batch_size
+    batches = islice(load_batches(samples, Plan(samples.clip_of, size, 1, recipe.seed), 0, 0), _STATISTICS_BATCHES)
+    with autocast(autocast_type(recipe.precision, device), device):
+        estimate_statistics(network, (normalise(batch.frames[0]) for batch in batches))

@@ -1,0 +1,116 @@
+"""What a training recipe may say; the defaults are the schedule and augmentation of the ETC authors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from etc_edge.core.preprocessing import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
+from etc_edge.losses.recipe import CrossEntropyRecipe, LossRecipe
+
+Positive = Annotated[float, msgspec.Meta(gt=0.0)]
+NonNegative = Annotated[float, msgspec.Meta(ge=0.0)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
+Count = Annotated[int, msgspec.Meta(ge=1)]
+Side = Annotated[int, msgspec.Meta(ge=8, le=16384)]
+
+
+class _Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    pass
+
+
+class DataRecipe(_Recipe, frozen=True, kw_only=True):
+    """Which frames are trained on.
+
+    Args:
+        path: folder or spec of the data set; the command's --data comes before it.
+        kind: kind of data set, or None to find out.
+        split: the split that is trained on.
+        holdout: share of the split's labelled frames that is kept out of training to watch progress on.
+        holdout_blocks: the number of runs of neighbouring frames that the kept-out share is cut into.
+    """
+
+    path: str | None = None
+    kind: str | None = None
+    split: str = "train"
+    holdout: Annotated[float, msgspec.Meta(ge=0.0, lt=1.0)] = 0.05
+    holdout_blocks: Count = 3
+
+
+class AugmentationRecipe(_Recipe, frozen=True, kw_only=True):
+    """The random transform of a sample; all frames of a sample get the same one.
+
+    Args:
+        crop_hw: size of the training crop.
+        scale: range of the random scale, relative to the network's input size.
+        rotation_deg: greatest rotation either way.
+        rotation_p, blur_p, flip_p: probabilities.
+        jitter: greatest relative change of brightness, contrast and saturation; 0 switches it off.
+    """
+
+    crop_hw: tuple[Side, Side]
+    scale: tuple[Positive, Positive] = (0.5, 2.0)
+    rotation_deg: NonNegative = 10.0
+    rotation_p: Share = 0.5
+    blur_p: Share = 0.5
+    flip_p: Share = 0.5
+    jitter: Share = 0.0
+
+
+class OptimizerRecipe(_Recipe, frozen=True, kw_only=True):
+    """SGD with momentum, or AdamW (which ignores `momentum`); heads learn `head_lr_factor` times as fast."""
+
+    name: Literal["sgd", "adamw"] = "sgd"
+    lr: Positive = 0.01
+    head_lr_factor: Positive = 10.0
+    momentum: Share = 0.9
+    weight_decay: NonNegative = 1e-4
+
+
+class ScheduleRecipe(_Recipe, frozen=True, kw_only=True):
+    """Length of training; the rate falls as (1 − iteration / iterations) ** `poly_power`."""
+
+    epochs: Count = 200
+    batch_size: Count = 8
+    poly_power: NonNegative = 0.9
+    warmup_iterations: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+
+class TrainRecipe(_Recipe, frozen=True, kw_only=True):
+    """A whole training run.
+
+    Args:
+        network: name of the network.
+        input_size_hw: size that frames are resized to, in training as on the device.
+        augmentation: the random transform.
+        data: which frames.
+        losses: terms of the loss and their weights.
+        optimizer, schedule: see there.
+        pretrained: file of ImageNet weights for the backbone, relative to the command's --weights folder.
+        start: file of weights of the whole network to go on from, instead of `pretrained`; a missing auxiliary
+            head starts fresh. The command's --start comes before it.
+        ema_decay: keep a moving average of the weights and release that; None for no average.
+        mean_rgb, std_rgb: normalisation, in 0–255 units.
+        seed: of the weights, the order and the augmentation.
+        precision: `auto` takes bf16 where the processor has it.
+        workers: processes that read and augment.
+        checkpoint_every_s: seconds between checkpoints.
+    """
+
+    network: str
+    input_size_hw: tuple[Side, Side]
+    augmentation: AugmentationRecipe
+    data: DataRecipe = DataRecipe()
+    losses: Annotated[tuple[LossRecipe, ...], msgspec.Meta(min_length=1)] = (CrossEntropyRecipe(),)
+    optimizer: OptimizerRecipe = OptimizerRecipe()
+    schedule: ScheduleRecipe = ScheduleRecipe()
+    pretrained: str | None = None
+    start: str | None = None
+    ema_decay: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] | None = None
+    mean_rgb: tuple[float, float, float] = IMAGENET_MEAN_RGB
+    std_rgb: tuple[Positive, Positive, Positive] = IMAGENET_STD_RGB
+    seed: Annotated[int, msgspec.Meta(ge=0)] = 0
+    precision: Literal["auto", "bf16", "fp32"] = "auto"
+    workers: Annotated[int, msgspec.Meta(ge=0)] = 2
+    checkpoint_every_s: NonNegative = 60.0

@@ -1,0 +1,105 @@
+"""The benchmarks run on the shipped network, and what they say of it is what the commands say."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from etc_edge.quantization.recipe import CalibrationRecipe, QuantizeRecipe
+from etc_edge.stages.demo import MODEL
+from etc_edge.stages.evaluate import evaluate
+from etc_edge.stages.quantize import quantize
+from tests.architecture.package_files import REPOSITORY
+
+STREET = "synthetic:street?size=288x512&seed=5&frames=3&train=1&val=1"
+
+
+@pytest.fixture(scope="module")
+def work(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("benchmarks")
+
+
+@pytest.fixture(scope="module")
+def int8(work: Path) -> Path:
+    recipe = QuantizeRecipe(calibration=CalibrationRecipe(frames=2))
+    return quantize(MODEL, work / "street_small-int8.etc", recipe, STREET).bundle.path
+
+
+def run(script: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, str(REPOSITORY / "benchmarks" / f"{script}.py"), *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+def record(path: Path, script: str, *arguments: object) -> Any:
+    """The record that a script writes to a path."""
+    done = run(script, *arguments, "--json", path)
+    assert done.returncode == 0, done.stderr
+    return json.loads(path.read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="module")
+def peers(work: Path, int8: Path) -> Any:
+    arguments = (MODEL, int8, "--data", STREET, "--peer", "none", "--rounds", 1)
+    return record(work / "results" / "int8_peers-street_small.json", "int8_peers", *arguments)
+
+
+def test_int8_peers_gives_the_figures_of_evaluate(peers: Any, int8: Path) -> None:
+    by_name = {entry["name"]: entry for entry in peers["figures"]["networks"]}
+    assert by_name.keys() == {f"{maker} · {on}" for maker in ("fp32", "etc-edge") for on in ("onnxruntime", "openvino")}
+    expected = evaluate(int8, STREET, "val", reference=MODEL, target="onnxruntime")
+    ours = by_name["etc-edge · onnxruntime"]
+    assert ours["accuracy"]["miou"] == pytest.approx(expected.accuracy.miou)
+    assert ours["temporal"]["tc"] == pytest.approx(expected.temporal.tc)
+    assert ours["temporal"]["agreement"] == pytest.approx(expected.temporal.agreement)
+    assert ours["drop"]["miou"] == pytest.approx(expected.drop.miou)
+    assert ours["drop"]["flicker"] == pytest.approx(expected.drop.flicker)
+    assert {goal["name"] for goal in peers["goals"]} == {"mIoU: FP32 − ours", "tc: FP32 − ours"}
+
+
+def test_calibration_cost_takes_as_many_inferences_as_frames(work: Path) -> None:
+    arguments = (MODEL, "--data", STREET, "--frames", 3, "--block", 2, "--target", "onnxruntime")
+    found = record(work / "cost.json", "calibration_cost", *arguments)
+    seconds = found["figures"]["seconds"]
+    assert found["settings"]["frames"] == 3
+    assert {"calibrating", "writing"} <= seconds.keys()
+    assert min(seconds.values()) >= 0 < found["figures"]["plain_seconds"]
+    spent = sum(value for name, value in seconds.items() if name != "writing")
+    assert found["figures"]["ratio"] == pytest.approx(spent / found["figures"]["plain_seconds"])
+
+
+def test_end_to_end_runs_both_sides_and_watches_memory(work: Path, int8: Path) -> None:
+    source = "synthetic:street?size=96x160&seed=5"
+    found = record(
+        work / "end_to_end.json", "end_to_end", int8, "--source", source, "--frames", 4, "--rounds", 1, "--memory", 60,
+        "--target", "onnxruntime",
+    )  # fmt: skip
+    (only,) = found["figures"]["rounds"]
+    assert only["ratio"] == pytest.approx(only["run_fps"] / only["bare_fps"])
+    assert found["settings"]["source_size_hw"] == [96, 160]
+    assert [frame for frame, _ in found["figures"]["memory"]["samples"]] == [25, 50]
+
+
+def test_the_page_shows_what_there_is_and_says_what_is_missing(work: Path, peers: Any) -> None:
+    done = run("run_all", "--page-only", "--docs", work)
+    assert done.returncode == 0, done.stderr
+    page = (work / "benchmarks.md").read_text(encoding="utf-8")
+    assert f"## {peers['title']}" in page
+    assert "| etc-edge · onnxruntime |" in page
+    assert "- end_to_end-street_small: not measured yet" in page
+
+
+def test_a_missing_bundle_is_one_line(work: Path) -> None:
+    done = run("calibration_cost", work / "none.etc", "--data", STREET)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1].startswith("Error: Found no bundle at ")
+
+
+def test_a_trial_is_not_published(work: Path) -> None:
+    done = run("run_all", "--frames", 1)
+    assert done.returncode == 2
+    assert "--docs" in done.stderr

@@ -1,0 +1,136 @@
+"""Which samples an iteration takes, and what is kept out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from etc_edge.core.errors import DatasetError, TrainingError
+from etc_edge.data.clip import ClipFrame
+from etc_edge.training.recipe import AugmentationRecipe
+from etc_edge.training.samples import (
+    AugmentedFrames,
+    Labelled,
+    Plan,
+    hold_out,
+    labelled_frames,
+    load_batches,
+    read_labelled,
+)
+
+
+@dataclass(frozen=True)
+class NoisyClip:
+    """Frames of noise, of which the even ones are labelled."""
+
+    name: str
+    length: int
+    fps: Fraction | None = None
+
+    @property
+    def labelled(self) -> Sequence[int]:
+        return range(0, self.length, 2)
+
+    def __len__(self) -> int:
+        return self.length
+
+    def __getitem__(self, index: int, /) -> ClipFrame:
+        rng = np.random.default_rng([len(self.name), index])
+        labels = rng.integers(0, 3, (40, 48), np.uint8) if index % 2 == 0 else None
+        return ClipFrame(index, rng.integers(0, 256, (40, 48, 3), np.uint8), labels)
+
+
+CLIPS = [NoisyClip("a", 6), NoisyClip("bb", 5), NoisyClip("ccc", 1)]
+
+
+def samples() -> AugmentedFrames:
+    recipe = AugmentationRecipe(crop_hw=(24, 32), jitter=0.3)
+    return AugmentedFrames(labelled_frames(CLIPS, "test"), recipe, (40, 48), (1.0, 2.0, 3.0), 255, seed=4)
+
+
+def test_only_labelled_frames_are_samples() -> None:
+    found = [(frame.clip.name, frame.index) for frame in labelled_frames(CLIPS, "test")]
+    assert found == [("a", 0), ("a", 2), ("a", 4), ("bb", 0), ("bb", 2), ("bb", 4), ("ccc", 0)]
+    assert samples().clip_of == (0, 0, 0, 1, 1, 1, 2)
+    with pytest.raises(DatasetError, match="no labelled frame in nothing"):
+        labelled_frames([], "nothing")
+    with pytest.raises(DatasetError, match="no labels for frame 1"):
+        read_labelled(Labelled(CLIPS[0], 1), (40, 48))
+
+
+def test_frames_come_at_the_networks_size() -> None:
+    image, labels = read_labelled(Labelled(CLIPS[0], 0), (20, 24))
+    assert image.shape == (20, 24, 3)
+    assert labels.shape == (20, 24)
+    assert set(np.unique(labels)) <= {0, 1, 2}
+
+
+@given(st.integers(2, 400), st.floats(0, 0.9), st.integers(1, 9))
+def test_holding_out_parts_the_frames(count: int, share: float, blocks: int) -> None:
+    frames = [Labelled(NoisyClip("a", 1), index) for index in range(count)]
+    kept, watched = hold_out(frames, share, blocks)
+    assert sorted(frame.index for frame in kept + watched) == list(range(count))
+    assert len(kept) >= 1
+    assert len(watched) == min(count - 1, round(share * count))
+    indices = [frame.index for frame in watched]
+    runs = sum(1 for before, after in pairwise(indices) if after != before + 1) + bool(indices)
+    assert runs <= blocks
+
+
+@given(st.lists(st.integers(0, 20), min_size=8, max_size=80), st.integers(0, 5))
+def test_an_epoch_takes_every_sample_at_most_once(clip_of: list[int], epoch: int) -> None:
+    plan = Plan(tuple(clip_of), 8, 2, seed=0)
+    assert sorted(plan.order(epoch)) == list(range(len(clip_of)))
+    keys = [key for batch in plan.batches() for key in batch]
+    assert len(set(keys)) == len(keys) == plan.iterations * 8
+
+
+def test_frames_of_a_clip_come_close_together() -> None:
+    clip_of = np.repeat(np.arange(30), 10)
+    order = Plan(tuple(clip_of), 4, 1, seed=0).order(0)
+    for clip in range(30):
+        places = np.flatnonzero(clip_of[order] == clip)
+        assert places.max() - places.min() < 60
+
+
+def test_stills_are_mixed_over_all() -> None:
+    order = Plan(tuple(range(300)), 4, 1, seed=0).order(0)
+    assert abs(np.corrcoef(order, np.arange(300))[0, 1]) < 0.2
+
+
+def test_the_rest_of_a_plan_is_its_end() -> None:
+    plan = Plan(tuple(range(21)), 4, 3, seed=1)
+    whole = list(plan.batches())
+    assert len(whole) == plan.iterations == 15
+    for first in (1, 5, 7, 15):
+        assert list(plan.batches(first)) == whole[first:]
+    assert whole[:5] != whole[5:10]
+
+
+def test_fewer_samples_than_a_batch() -> None:
+    with pytest.raises(TrainingError, match="3 samples"):
+        Plan((0, 1, 2), 4, 1, seed=0)
+
+
+def test_batches_are_the_same_with_any_number_of_workers() -> None:
+    plan = Plan(samples().clip_of, 3, 2, seed=0)
+    before = torch.get_rng_state()
+    alone = list(load_batches(samples(), plan, 0, 0))
+    helped = list(load_batches(samples(), plan, 0, 2))
+    later = list(load_batches(samples(), plan, 2, 1))
+    assert len(alone) == 4
+    for one, other in zip(alone, helped, strict=True):
+        assert torch.equal(one.frames[0], other.frames[0])
+        assert torch.equal(one.labels, other.labels)
+    assert torch.equal(later[0].frames[0], alone[2].frames[0])
+    assert alone[0].frames[0].shape == (3, 24, 32, 3)
+    assert alone[0].frames[0].dtype == alone[0].labels.dtype == torch.uint8
+    assert torch.equal(before, torch.get_rng_state()), "the loader leaves the generator of dropout alone"
