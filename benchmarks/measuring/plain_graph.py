@@ -25,9 +25,9 @@ def compile_onnxruntime(graph: Path, out: Path, threads: int) -> None:
 def compile_openvino(graph: Path, out: Path, threads: int) -> None:
     """Let OpenVINO compile a graph for this processor and write the result."""
     from etc_edge.backends.openvino.engine import properties
-    from etc_edge.backends.openvino.vendor import import_openvino
+    from etc_edge.backends.openvino.vendor import shared_core
 
-    core = import_openvino("a peer's graph").Core()
+    core = shared_core()
     blob = core.compile_model(core.read_model(str(graph)), "CPU", properties(threads)).export_model()
     out.write_bytes(blob.getvalue() if hasattr(blob, "getvalue") else blob)
 

@@ -11,6 +11,7 @@ from tempfile import TemporaryFile
 
 import msgspec
 
+from etc_edge import __version__
 from etc_edge.backends.base import EngineOptions
 from etc_edge.backends.compiled import Compiled, is_compiled
 from etc_edge.backends.process import CHILD_TIMEOUT_S, ask_child
@@ -114,7 +115,8 @@ def check_engine_path(folder: Path) -> None:
 def entry_name(bundle: Bundle, backend: str, options: EngineOptions) -> str:
     """Name of a cache entry: readable in front, then a digest of everything that the compiled form depends on."""
     compiler = load_compiler(backend)
-    key = [bundle.hash, backend, compiler.version(), compiler.device(), msgspec.to_builtins(options)]
+    # Our own version as well: how a graph is lowered for an engine changes with it.
+    key = [__version__, bundle.hash, backend, compiler.version(), compiler.device(), msgspec.to_builtins(options)]
     readable = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in f"{bundle.name}-{backend}")
     return f"{readable[:80]}-{sha256_bytes(msgspec.json.encode(key))[:16]}"
 

@@ -73,6 +73,14 @@ def cpu_flags() -> tuple[str, ...]:
     return tuple(flag for flag in FLAGS if flag in present)
 
 
+def byte_products_saturate() -> bool:
+    """Whether this processor adds pairs of products of unsigned and signed bytes in 16 bits, as x86 without VNNI does.
+
+    Sums beyond ±32,767 are cut there, so that INT8 kernels built on that instruction give wrong results.
+    """
+    return platform.machine() in ("x86_64", "AMD64") and {"avx512_vnni", "avx_vnni"}.isdisjoint(cpu_flags())
+
+
 def device() -> dict[str, str | int | list[str]]:
     """Name, architecture, cores and instruction sets of this machine, for results files."""
     return {

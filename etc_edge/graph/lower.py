@@ -8,18 +8,29 @@ from typing import Literal
 import onnx
 
 from etc_edge.graph.load import copy_model
+from etc_edge.graph.passes.byte_pairs import limit_byte_pairs
 from etc_edge.graph.passes.fused_pairs import drop_fused_pairs
 from etc_edge.graph.passes.integer_operators import fuse_integer_operators
 from etc_edge.graph.passes.labels_head import compare_classes
 from etc_edge.graph.passes.saturation import drop_saturated_activations
 from etc_edge.graph.passes.unsigned_codes import shift_to_unsigned
+from etc_edge.graph.passes.unsigned_weights import shift_weights_to_unsigned
 from etc_edge.graph.simplify import drop_unused
 
-Target = Literal["onnxruntime", "openvino", "tensorrt"]
+Target = Literal["onnxruntime", "onnxruntime-saturating", "openvino", "openvino-saturating", "tensorrt"]
+"""An engine, and whether the processor's byte products saturate (`core.environment.byte_products_saturate`)."""
 
 PASSES: dict[str, tuple[Callable[[onnx.ModelProto], None], ...]] = {
     "onnxruntime": (shift_to_unsigned, drop_saturated_activations, fuse_integer_operators, drop_unused),
+    "onnxruntime-saturating": (
+        shift_to_unsigned,
+        shift_weights_to_unsigned,
+        drop_saturated_activations,
+        fuse_integer_operators,
+        drop_unused,
+    ),
     "openvino": (shift_to_unsigned, drop_fused_pairs, compare_classes, drop_unused),
+    "openvino-saturating": (shift_to_unsigned, limit_byte_pairs, drop_fused_pairs, compare_classes, drop_unused),
     "tensorrt": (drop_fused_pairs, drop_unused),
 }
 

@@ -101,6 +101,22 @@ class EngineContract:
         one.close()
         np.testing.assert_array_equal(other.run(color_frame(5)), labels)
 
+    def test_a_signal_after_the_first_of_two_engines_went_first(self, compiled: Compiled) -> None:
+        script = (
+            "import faulthandler, gc, signal, numpy as np\n"
+            "faulthandler.enable()\n"
+            "from etc_edge.backends.compiled import Compiled\n"
+            f"one, other = (Compiled.open({str(compiled.path)!r}).load() for _ in range(2))\n"
+            "for engine in (one, other): engine.run(np.zeros((32, 48, 3), np.uint8))\n"
+            "one.close(); del one; gc.collect()\n"
+            "other.close(); del other, engine; gc.collect()\n"
+            "signal.signal(signal.SIGUSR1, lambda number, frame: print('handled'))\n"
+            "signal.raise_signal(signal.SIGUSR1)\n"
+        )
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, env=environment)
+        assert (done.returncode, done.stdout) == (0, "handled\n"), done.stderr
+
     def test_closing_twice_and_running_after(self, compiled: Compiled) -> None:
         engine = compiled.load()
         engine.close()

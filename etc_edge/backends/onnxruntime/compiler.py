@@ -7,6 +7,7 @@ from pathlib import Path
 from etc_edge.backends.base import Engine, EngineOptions
 from etc_edge.backends.device import cpu_device, package_version
 from etc_edge.core.bundle import Bundle
+from etc_edge.core.environment import byte_products_saturate
 from etc_edge.core.errors import CompileError
 from etc_edge.core.optional import require
 
@@ -30,9 +31,10 @@ class OnnxRuntimeCompiler:
         onnxruntime = require("onnxruntime", "onnxruntime", "compiling for ONNX Runtime")
         from etc_edge.backends.onnxruntime.engine import session_options
         from etc_edge.graph.load import load_model, to_bytes
-        from etc_edge.graph.lower import lower
+        from etc_edge.graph.lower import Target, lower
 
-        model = to_bytes(lower(load_model(bundle.model_path), "onnxruntime"))
+        form: Target = "onnxruntime-saturating" if byte_products_saturate() else "onnxruntime"
+        model = to_bytes(lower(load_model(bundle.model_path), form))
         settings = session_options(options.threads)
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         settings.optimized_model_filepath = str(folder / OPTIMIZED)

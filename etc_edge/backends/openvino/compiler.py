@@ -6,8 +6,9 @@ from pathlib import Path
 
 from etc_edge.backends.base import Engine, EngineOptions
 from etc_edge.backends.device import cpu_device, package_version
-from etc_edge.backends.openvino.vendor import import_openvino
+from etc_edge.backends.openvino.vendor import shared_core
 from etc_edge.core.bundle import Bundle
+from etc_edge.core.environment import byte_products_saturate
 from etc_edge.core.errors import CompileError
 from etc_edge.core.optional import require
 
@@ -28,14 +29,14 @@ class OpenVinoCompiler:
     def compile(self, bundle: Bundle, folder: Path, options: EngineOptions) -> None:
         """See Compiler."""
         require("onnx", "graph", "compiling for OpenVINO")
-        openvino = import_openvino("compiling for OpenVINO")
+        core = shared_core()
         from etc_edge.backends.openvino.engine import properties
         from etc_edge.graph.load import load_model, to_bytes
-        from etc_edge.graph.lower import lower
+        from etc_edge.graph.lower import Target, lower
 
-        model = to_bytes(lower(load_model(bundle.model_path), "openvino"))
+        form: Target = "openvino-saturating" if byte_products_saturate() else "openvino"
+        model = to_bytes(lower(load_model(bundle.model_path), form))
         try:
-            core = openvino.Core()
             graph = core.read_model(model, b"")
             compiled = core.compile_model(graph, "CPU", properties(options.threads))
             blob = compiled.export_model()

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from etc_edge.backends.base import UInt8, check_frame
-from etc_edge.backends.openvino.vendor import import_openvino
+from etc_edge.backends.openvino.vendor import import_openvino, shared_core
 from etc_edge.core.errors import EngineError
 
 openvino = import_openvino("the OpenVINO engine")
@@ -28,7 +28,7 @@ class OpenVinoEngine:
     def __init__(self, path: Path, threads: int) -> None:
         self.threads = threads
         try:
-            model = openvino.Core().import_model(path.read_bytes(), "CPU", properties(threads))
+            model = shared_core().import_model(path.read_bytes(), "CPU", properties(threads))
             _, height, width, _ = model.input(0).shape
             self._request: Any = model.create_infer_request()
         except Exception as error:

@@ -1,8 +1,9 @@
-"""The package `openvino`, imported without its reports to the vendor."""
+"""The package `openvino`, imported without its reports to the vendor, and its one runtime in a process."""
 
 from __future__ import annotations
 
 import sys
+from functools import lru_cache
 from typing import Any
 
 from etc_edge.core.optional import require
@@ -27,3 +28,17 @@ def import_openvino(purpose: str) -> Any:
         del sys.modules[_REPORTS]
         if seen is not None:
             sys.modules[_REPORTS] = seen
+
+
+@lru_cache(maxsize=1)
+def shared_core() -> Any:
+    """The process's `openvino.Core`, made on first use and kept until the process ends.
+
+    A second one must never be: each gives the thread that makes it a stack for signal handlers and takes it away when
+    it goes. When the first goes before the second, the thread is left with a stack that is no longer there, and the
+    next signal that Python handles ends the process with a segmentation fault (seen with OpenVINO 2026.4).
+
+    Raises:
+        DependencyError: it is not installed.
+    """
+    return import_openvino("the OpenVINO engine").Core()

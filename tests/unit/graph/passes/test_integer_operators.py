@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
+from etc_edge.core.environment import byte_products_saturate
 from etc_edge.graph.load import check_model, copy_model
 from etc_edge.graph.passes.integer_operators import fuse_integer_operators
 from etc_edge.graph.passes.saturation import drop_saturated_activations
 from etc_edge.graph.passes.unsigned_codes import shift_to_unsigned
+from etc_edge.graph.passes.unsigned_weights import shift_weights_to_unsigned
 from tests.quantized_networks import agreement, quantized
 from tests.small_networks import BLOCKS, deployed
 
@@ -44,6 +46,8 @@ def test_labels_are_the_same_but_for_rounding_edges(block: str, scheme: Any) -> 
     model, logits, _ = quantized(block, scheme)
     fused = copy_model(model)
     shift_to_unsigned(fused)
+    if byte_products_saturate():
+        shift_weights_to_unsigned(fused)
     drop_saturated_activations(fused)
     fuse_integer_operators(fused)
     check_model(fused, "here")
