@@ -13,7 +13,9 @@ import click
 @click.option("--split", default="val", show_default=True, help="Split of the data set.")
 @click.option("--reference", type=click.Path(path_type=Path), metavar="FP32.etc", help="Compare with this bundle.")
 @click.option("--target", default="cpu", show_default=True, help="cpu (the faster engine here), onnxruntime, openvino.")
-@click.option("--flow", help="exact, dis-ultrafast, dis-fast or dis-medium; left out, exact where it is known.")
+@click.option(
+    "--flow", help="exact, dis-ultrafast, dis-fast, dis-medium or raft:WEIGHTS; left out, exact where it is known."
+)
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one inference; left out, all cores.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after so many frames.")
 @click.option("--by-class", is_flag=True, help="Also print the IoU of every class.")

@@ -8,7 +8,8 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from etc_edge.core.table import Table
+from etc_edge.core.errors import EtcEdgeError
+from etc_edge.core.table import Table, nearest
 
 FlowField = npt.NDArray[np.float32]
 
@@ -43,11 +44,22 @@ FLOWS: Table[Callable[[], Flow]] = Table(
     },
 )
 
+# Estimators that need a file: a scheme is what stands before the first colon, and the opener gets what follows.
+SCHEMES: Table[Callable[[str], Flow]] = Table("optical flow", {"raft": "etc_edge.flow.raft.estimator:open_raft"})
+
 
 def open_flow(name: str) -> Flow:
-    """An estimator by its name.
+    """An estimator by its name, such as `dis-medium`, or by scheme and file: `raft:raft-things.pth?iterations=12`.
 
     Raises:
-        EtcEdgeError: no such name; the nearest one is suggested.
+        EtcEdgeError: no such name or scheme; the nearest one is suggested.
+        CheckpointError: a file of weights that is missing or of another network.
+        DependencyError: an estimator's package is not installed.
     """
+    scheme, colon, place = name.partition(":")
+    if scheme in SCHEMES.names():
+        return SCHEMES.load(scheme)(place)
+    if name not in FLOWS.names():
+        known = [*FLOWS.names(), *(f"{row}:FILE" for row in SCHEMES.names())]
+        raise EtcEdgeError(f"Found no optical flow {name!r}.", nearest(f"{scheme}:FILE" if colon else name, known))
     return FLOWS.load(name)()

@@ -57,8 +57,8 @@ def evaluate(
         split: one of its splits.
         reference: another bundle, the FP32 one, measured on the same frames in turn; `drop` is its figure minus ours.
         target: what bundles are compiled for.
-        flow: `exact` where the data set knows its motion, or an estimator such as `dis-medium`; None takes the first
-            where it can be had.
+        flow: `exact` where the data set knows its motion, or an estimator such as `dis-medium` or `raft:FILE`; None
+            takes the first where it can be had.
         threads: processor threads of one inference; None takes all that this process may use.
         frames: stop after so many frames; None takes all.
         progress: told what goes on.
@@ -128,7 +128,8 @@ def _estimator(clips: Sequence[Clip], name: str | None) -> _Motions:
         raise EtcEdgeError("Found no exact flow in this data set.", f"Estimate it: --flow {DEFAULT_FLOW}")
     if name == EXACT or (name is None and known):
         return _Motions(EXACT, None)
-    return _Motions(name or DEFAULT_FLOW, open_flow(name or DEFAULT_FLOW))
+    estimator = open_flow(name or DEFAULT_FLOW)
+    return _Motions(estimator.name, estimator)
 
 
 @dataclass

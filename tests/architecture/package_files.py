@@ -15,6 +15,8 @@ TORCH_ROOMS = (
     "etc_edge.models",
     "etc_edge.losses",
     "etc_edge.training",
+    "etc_edge.flow.raft.network",
+    "etc_edge.flow.raft.checkpoint",
     "etc_edge.quantization.torch_graph",
     "etc_edge.backends.torch_tensorrt",
 )
