@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 from zipfile import BadZipFile
 
@@ -14,6 +15,8 @@ from etc_edge.flow.base import FlowField
 # The first four bytes of a .flo file read "PIEH" as text.
 TAG = 202021.25
 LARGEST_PX = 1 << 16
+# What numpy, zipfile and zlib raise on bytes that are not what they expect, flags and versions of zip included.
+_DAMAGE = (OSError, ValueError, KeyError, TypeError, AttributeError, RuntimeError, BadZipFile, EOFError, zlib.error)
 
 
 def load_flow(path: Path) -> FlowField:
@@ -58,9 +61,10 @@ def _load_flo(path: Path) -> FlowField:
 
 def _load_npz(path: Path) -> FlowField:
     try:
-        with np.load(path, allow_pickle=False) as stored:
+        # Opened here: numpy leaves a file open that turns out to be none of its own.
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
             flow = stored["flow"].astype(np.float32)
-    except (OSError, ValueError, KeyError, BadZipFile, EOFError) as error:
+    except _DAMAGE as error:
         raise DatasetError(f"Found {path}, which holds no array named flow that can be read.") from error
     if flow.ndim != 3 or flow.shape[2] != 2:
         raise DatasetError(f"Found flow of shape {flow.shape} in {path}, expected (H, W, 2).")

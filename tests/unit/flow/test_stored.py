@@ -59,3 +59,24 @@ def test_what_is_damaged_is_refused(flow: np.ndarray, tmp_path: Path) -> None:
     with pytest.raises(DatasetError, match="shape"):
         save_flow(np.zeros((3, 3), np.float32), tmp_path / "c.flo")
     assert not (tmp_path / "c.flo").exists()
+
+
+def test_any_byte_of_an_npz_may_be_damaged(flow: np.ndarray, tmp_path: Path) -> None:
+    path = tmp_path / "a.npz"
+    save_flow(flow, path)
+    whole, kept, refused = path.read_bytes(), load_flow(path), 0
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0xFF]) + whole[place + 1 :])
+        try:
+            # Dates and attributes of a zip file say nothing about what it holds.
+            np.testing.assert_array_equal(load_flow(path), kept)
+        except DatasetError:
+            refused += 1
+    assert refused > len(whole) / 2
+
+
+def test_a_single_array_is_no_npz(flow: np.ndarray, tmp_path: Path) -> None:
+    np.save(tmp_path / "a.npy", flow)
+    (tmp_path / "a.npy").rename(tmp_path / "a.npz")
+    with pytest.raises(DatasetError, match="holds no array named flow"):
+        load_flow(tmp_path / "a.npz")
