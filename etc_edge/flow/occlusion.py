@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from etc_edge.flow.base import FlowField
+from etc_edge.flow.base import Flow, FlowField
 from etc_edge.flow.warp import warp_bilinear
 
 SHARE, SLACK_PX2 = 0.01, 0.5
@@ -26,3 +26,25 @@ def visible_by_both_ways(forward: FlowField, backward: FlowField) -> npt.NDArray
     length = np.square(forward).sum(-1) + np.square(returned).sum(-1)
     visible: npt.NDArray[np.bool_] = inside & (mismatch < SHARE * length + SLACK_PX2)
     return visible
+
+
+def flow_and_visibility(
+    flow: Flow, image_rgb: npt.NDArray[np.uint8], other_rgb: npt.NDArray[np.uint8]
+) -> tuple[FlowField, npt.NDArray[np.bool_]]:
+    """Flow from one frame to another, and where the other still shows what the first does; see `visible_by_both_ways`.
+
+    The estimator runs twice, once each way.
+
+    Args:
+        flow: an estimator.
+        image_rgb: uint8 (H, W, 3).
+        other_rgb: uint8 (H, W, 3).
+
+    Returns:
+        Flow, float32 (H, W, 2), and visibility, bool (H, W), both of `image_rgb`'s pixels.
+
+    Raises:
+        EtcEdgeError: the estimator refuses the frames.
+    """
+    forward = flow(image_rgb, other_rgb)
+    return forward, visible_by_both_ways(forward, flow(other_rgb, image_rgb))
