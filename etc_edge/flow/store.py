@@ -19,7 +19,7 @@ class FlowStore:
 
     The folder holds `ESTIMATOR/CLIP/INDEX-OTHER.npz` in float16, which keeps 1/128 pixel up to a displacement of 16
     and 1/16 up to 128. Several processes may read and write one folder: a file appears whole or not at all, and two
-    that miss the same pair write the same.
+    that miss the same pair both estimate it.
 
     A clip is known by its name alone. When its pictures change, or other weights take the name of an estimator's,
     the folder must go.

@@ -28,7 +28,7 @@ class RaftFlow:
 
     Args:
         weights: a checkpoint of RAFT's large model in its authors' form.
-        iterations: how often the estimate is updated; 12 to 32 in the paper.
+        iterations: how often the estimate is updated; the paper trains with 12 and evaluates with up to 32.
 
     Raises:
         CheckpointError: no such file, or not the weights of that network.
