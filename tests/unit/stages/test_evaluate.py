@@ -26,6 +26,7 @@ from etc_edge.metrics.temporal import TemporalConsistency
 from etc_edge.runtime.segmenter import Segmented, Segmenter
 from etc_edge.stages.compile import compile_bundle
 from etc_edge.stages.evaluate import check_classes, drop_between, evaluate
+from tests.drawn_raft import save_weights
 from tests.street_models import DATA, float_bundle, int8_bundle
 
 TARGET = "onnxruntime"
@@ -117,6 +118,13 @@ def test_a_flow_that_is_estimated(int8: Bundle) -> None:
     _, steadiness, _ = directly(int8, "dis-fast")
     assert (temporal_of(found).flow, temporal_of(found).tc) == ("dis-fast", steadiness.tc)
     assert (found.reference, found.drop) == (UNSET, UNSET)
+
+
+def test_a_flow_that_is_estimated_by_weights_of_a_file(int8: Bundle, tmp_path: Path) -> None:
+    flow = f"raft:{save_weights(tmp_path / 'raft-drawn.pth')}?iterations=1"
+    found = evaluate(int8.path, DATA, "val", None, TARGET, flow, 1)
+    _, steadiness, _ = directly(int8, flow)
+    assert (temporal_of(found).flow, temporal_of(found).tc) == ("raft-drawn-1", steadiness.tc)
 
 
 def test_a_drop_is_the_reference_minus_ours(results: Results) -> None:
@@ -262,6 +270,8 @@ def test_what_is_refused(int8: Bundle, tmp_path: Path) -> None:
         evaluate(int8.path, f"{DATA}&truth=no", flow="exact")
     with pytest.raises(EtcEdgeError, match="dis-fats"):
         evaluate(int8.path, DATA, flow="dis-fats")
+    with pytest.raises(EtcEdgeError, match="Found no weights of RAFT at"):
+        evaluate(int8.path, DATA, flow=f"raft:{tmp_path}/absent.pth")
     with pytest.raises(EtcEdgeError, match="Found no bundle at"):
         evaluate(tmp_path / "absent.etc", DATA)
 
