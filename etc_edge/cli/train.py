@@ -28,8 +28,21 @@ from etc_edge.cli.settings import progress
     type=click.Path(path_type=Path),
     help="Weights of the whole network to go on from: a .safetensors or .pth.",
 )
+@click.option(
+    "--teacher",
+    type=click.Path(path_type=Path),
+    help="Weights or a bundle to distil from, instead of the recipe's teacher.path.",
+)
+@click.option("--seed", type=click.IntRange(min=0), help="Instead of the recipe's.")
 def command(
-    recipe: Path, data: str | None, out: Path | None, resume: bool, pretrained: Path | None, start: Path | None
+    recipe: Path,
+    data: str | None,
+    out: Path | None,
+    resume: bool,
+    pretrained: Path | None,
+    start: Path | None,
+    teacher: Path | None,
+    seed: int | None,
 ) -> None:
     """Train a network from RECIPE: a YAML file, or the name of a shipped one such as camvid-pspnet18.
 
@@ -39,6 +52,8 @@ def command(
     from etc_edge.stages.train import train
 
     recipe = find_shipped("recipes/train", recipe)
-    result = train(recipe, out or Path("runs") / recipe.stem, data, resume, pretrained, start, progress())
+    result = train(
+        recipe, out or Path("runs") / recipe.stem, data, resume, pretrained, start, teacher, seed, progress()
+    )
     held_out = "" if result.miou is None else f", mIoU {result.miou:.3f} on held-out training frames"
     click.echo(f"{result.weights}: {result.iterations} iterations{held_out}")

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from etc_edge.losses.term import Need, StepOutputs
+from etc_edge.losses.term import Need, StepOutputs, enlarged, own_count
 
 
 class CrossEntropy:
@@ -27,13 +29,20 @@ class CrossEntropy:
         """See Term."""
         frame = step.frames[0]
         weights = None if self._class_weights is None else self._class_weights.to(frame.logits.device)
-        loss = cross_entropy(frame.logits, step.labels, step.void, weights)
+        loss = cross_entropy(frame.full_logits, step.labels, step.void, weights, step.mean_count)
         if frame.auxiliary is not None and self._aux_weight:
-            loss = loss + self._aux_weight * cross_entropy(frame.auxiliary, step.labels, step.void, weights)
+            auxiliary = enlarged(frame.auxiliary, frame.images)
+            loss = loss + self._aux_weight * cross_entropy(auxiliary, step.labels, step.void, weights, step.mean_count)
         return loss
 
 
-def cross_entropy(logits: Tensor, labels: Tensor, void: int, class_weights: Tensor | None = None) -> Tensor:
+def cross_entropy(
+    logits: Tensor,
+    labels: Tensor,
+    void: int,
+    class_weights: Tensor | None = None,
+    mean_count: Callable[[Tensor], Tensor] = own_count,
+) -> Tensor:
     """Mean cross-entropy over the labelled pixels, the logits enlarged to the labels' size.
 
     Args:
@@ -41,10 +50,10 @@ def cross_entropy(logits: Tensor, labels: Tensor, void: int, class_weights: Tens
         labels: int64 (N, H, W).
         void: the label value that is left out; where every pixel is void, the loss is 0 with a zero gradient.
         class_weights: float (classes,), or None. The mean is then a weighted one.
+        mean_count: see StepOutputs.
     """
-    # Contiguous first: torch's softmax over channels is a third faster there than in channels-last memory.
-    size_hw = (int(labels.shape[1]), int(labels.shape[2]))
-    full = functional.interpolate(logits.float().contiguous(), size=size_hw, mode="bilinear", align_corners=True)
-    if bool((labels == void).all()):
-        return full.sum() * 0.0
-    return functional.cross_entropy(full, labels, weight=class_weights, ignore_index=void)
+    full = enlarged(logits, labels[:, None])
+    total = functional.cross_entropy(full, labels, weight=class_weights, ignore_index=void, reduction="sum")
+    known = labels != void
+    count = known.sum() if class_weights is None else class_weights[labels[known]].sum()
+    return total / mean_count(count.to(total.dtype)).clamp_min(1e-6)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 NonNegative = Annotated[float, msgspec.Meta(ge=0.0)]
+Positive = Annotated[float, msgspec.Meta(gt=0.0)]
+Cells = Annotated[int, msgspec.Meta(ge=1, le=128)]
 
 
 class CrossEntropyRecipe(
@@ -19,5 +21,46 @@ class CrossEntropyRecipe(
     class_weights: tuple[NonNegative, ...] | None = None
 
 
-# A new term adds its struct here (as a union) and its row to TERMS.
-LossRecipe = CrossEntropyRecipe
+class TemporalRecipe(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="temporal"
+):
+    """See TemporalLoss. ETC weights the form on logits with 0.1."""
+
+    weight: NonNegative = 1.0
+    form: Literal["logits", "probability"] = "probability"
+    mask: Literal["photometric", "visible"] = "photometric"
+
+
+class SingleFrameRecipe(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="single_frame"
+):
+    """See SingleFrameDistillation."""
+
+    weight: NonNegative = 0.1
+    direction: Literal["student_teacher", "teacher_student"] = "student_teacher"
+    temperature: Positive = 1.0
+
+
+class PairwiseRecipe(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="pairwise"
+):
+    """See PairwiseDistillation."""
+
+    weight: NonNegative = 0.1
+    cells_hw: tuple[Cells, Cells] = (16, 20)
+
+
+class MultiFrameRecipe(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="multi_frame"
+):
+    """See MultiFrameDistillation."""
+
+    weight: NonNegative = 0.1
+    cells_hw: tuple[Cells, Cells] = (8, 10)
+    hidden: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
+    hold: NonNegative = 1.0
+    limit: Positive = 0.5
+
+
+# A new term adds its struct here and its row to TERMS.
+LossRecipe = CrossEntropyRecipe | TemporalRecipe | SingleFrameRecipe | PairwiseRecipe | MultiFrameRecipe

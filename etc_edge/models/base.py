@@ -24,6 +24,9 @@ class SegmentationNetwork(Protocol):
     def head_parameters(self) -> Iterable[nn.Parameter]:
         """Parameters that no pre-trained start covers and that are trained at the heads' rate."""
 
+    def embedding(self) -> nn.Module:
+        """The part whose output, float (N, D, h', w'), says what each place is about: distillation compares it."""
+
 
 Outputs = Tensor | tuple[Tensor, Tensor | None]
 

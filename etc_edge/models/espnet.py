@@ -92,6 +92,10 @@ class ESPNet(nn.Module):
         """See SegmentationNetwork; all of it starts from nothing."""
         return self.parameters()
 
+    def embedding(self) -> nn.Module:
+        """See SegmentationNetwork."""
+        return self.join3
+
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor | None]:
         """See SegmentationNetwork."""
         half = self.shrink(images)

@@ -64,6 +64,10 @@ class PSPNet(nn.Module):
             if part is not None:
                 yield from part.parameters()
 
+    def embedding(self) -> nn.Module:
+        """See SegmentationNetwork."""
+        return self.layer4
+
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor | None]:
         """See SegmentationNetwork."""
         middle = self.layer3(self.layer2(self.layer1(self.layer0(images))))

@@ -73,6 +73,10 @@ class PSPNetMobileNetV2(nn.Module):
         backbone = {id(parameter) for parameter in self.backbone.parameters()}
         return (parameter for parameter in self.parameters() if id(parameter) not in backbone)
 
+    def embedding(self) -> nn.Module:
+        """See SegmentationNetwork."""
+        return self.context
+
     def forward(self, images: Tensor) -> Tensor | tuple[Tensor, Tensor | None]:
         """See SegmentationNetwork."""
         features = self.backbone(images)

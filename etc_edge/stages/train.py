@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from etc_edge.core.labels import LabelSet
     from etc_edge.training.loop import Run
+    from etc_edge.training.processes import Processes
     from etc_edge.training.recipe import TrainRecipe
     from etc_edge.training.samples import AugmentedFrames
 
@@ -43,6 +44,8 @@ def train(
     resume: bool = False,
     pretrained: Path | None = None,
     start: Path | None = None,
+    teacher: Path | None = None,
+    seed: int | None = None,
     progress: Progress | None = None,
 ) -> TrainingResult:
     """Follow a training recipe.
@@ -55,6 +58,8 @@ def train(
         resume: go on from the folder's checkpoint.
         pretrained: the ImageNet weights, or the folder that the recipe's `pretrained` is in.
         start: weights of the whole network to go on from, instead of the recipe's `start`.
+        teacher: weights or bundle of the teacher, instead of the recipe's `teacher.path`.
+        seed: instead of the recipe's.
         progress: where to report.
 
     Raises:
@@ -66,27 +71,37 @@ def train(
     from etc_edge.core.recipe import load_recipe
     from etc_edge.models.released import Released, save_released
     from etc_edge.training.loop import SNAPSHOT, Training
+    from etc_edge.training.processes import training_processes
     from etc_edge.training.recipe import TrainRecipe
 
     progress = Silent() if progress is None else progress
     recipe = load_recipe(recipe_path, TrainRecipe)
+    if seed is not None:
+        recipe = msgspec.structs.replace(recipe, seed=seed)
     if (out / SNAPSHOT).exists() and not resume:
         raise TrainingError(f"Found a run in {out} already.", "Go on with --resume, or choose another --out.")
     if resume and not (out / SNAPSHOT).exists():
         raise CheckpointError(f"Found no run to resume in {out}.", "Start it without --resume.")
-    run, label_set = _prepare(_with_files(recipe, data, pretrained, start), out, resume, progress)
-    training = Training(run, progress)
-    if not resume:
-        with atomic_file(out / RECIPE) as temporary:
-            temporary.write_bytes(msgspec.yaml.encode(recipe))
-    trained = training.train(resume)
     weights = out / WEIGHTS
-    preprocessing = Preprocessing(recipe.input_size_hw, recipe.mean_rgb, recipe.std_rgb)
-    save_released(Released(recipe.network, trained.network, label_set, preprocessing), weights)
+    with training_processes() as processes:
+        if not processes.is_first:
+            progress = Silent()
+        named = _with_files(recipe, data, pretrained, start, teacher)
+        run, label_set = _prepare(named, out, resume, processes, progress)
+        training = Training(run, progress)
+        if not resume and processes.is_first:
+            with atomic_file(out / RECIPE) as temporary:
+                temporary.write_bytes(msgspec.yaml.encode(recipe))
+        trained = training.train(resume)
+        if processes.is_first:
+            preprocessing = Preprocessing(recipe.input_size_hw, recipe.mean_rgb, recipe.std_rgb)
+            save_released(Released(recipe.network, trained.network, label_set, preprocessing), weights)
     return TrainingResult(weights, trained.iterations, trained.miou)
 
 
-def _with_files(recipe: TrainRecipe, data: str | None, pretrained: Path | None, start: Path | None) -> TrainRecipe:
+def _with_files(
+    recipe: TrainRecipe, data: str | None, pretrained: Path | None, start: Path | None, teacher: Path | None
+) -> TrainRecipe:
     """The recipe with the command's files in place of its own; `recipe.yaml` keeps it as it came."""
     import msgspec
 
@@ -95,22 +110,32 @@ def _with_files(recipe: TrainRecipe, data: str | None, pretrained: Path | None, 
         named = None if named is None else str(pretrained / named)
     elif pretrained is not None:
         named = str(pretrained)
+    if teacher is not None and recipe.teacher is None:
+        raise RecipeError(f"Found the teacher {teacher} for a recipe without one.", "Add a teacher to the recipe.")
+    taught = recipe.teacher
+    if taught is not None and teacher is not None:
+        taught = msgspec.structs.replace(taught, path=str(teacher))
     return msgspec.structs.replace(
         recipe,
         data=msgspec.structs.replace(recipe.data, path=data or recipe.data.path),
         pretrained=named,
+        teacher=taught,
         start=recipe.start if start is None else str(start),
     )
 
 
-def _prepare(recipe: TrainRecipe, out: Path, resume: bool, progress: Progress) -> tuple[Run, LabelSet]:
+def _prepare(
+    recipe: TrainRecipe, out: Path, resume: bool, processes: Processes, progress: Progress
+) -> tuple[Run, LabelSet]:
     import torch
 
     from etc_edge.data.dataset import open_dataset
     from etc_edge.models.table import build_network
+    from etc_edge.training.frames import hold_out, labelled_frames
     from etc_edge.training.loop import Run
-    from etc_edge.training.precision import training_device
-    from etc_edge.training.samples import AugmentedFrames, hold_out, labelled_frames
+    from etc_edge.training.pairs.source import open_pairs
+    from etc_edge.training.samples import AugmentedFrames, SampleMakers
+    from etc_edge.training.teaching import open_teacher
 
     spec = recipe.data.path
     if spec is None:
@@ -118,15 +143,23 @@ def _prepare(recipe: TrainRecipe, out: Path, resume: bool, progress: Progress) -
     dataset = open_dataset(spec, recipe.data.kind)
     frames = labelled_frames(dataset.clips(recipe.data.split), f"split {recipe.data.split!r} of {spec}")
     trained_on, held_out = hold_out(frames, recipe.data.holdout, recipe.data.holdout_blocks)
+    pairs = None if recipe.pairs is None else open_pairs(recipe.pairs, recipe.input_size_hw, recipe.mean_rgb)
+    if pairs is not None:
+        pairs.check(trained_on)
+    teaching = open_teacher(recipe, dataset.label_set, trained_on, pairs, processes, progress)
     samples = AugmentedFrames(
-        trained_on, recipe.augmentation, recipe.input_size_hw, recipe.mean_rgb, dataset.label_set.void, recipe.seed
-    )
+        trained_on, recipe.augmentation, recipe.input_size_hw, recipe.mean_rgb, dataset.label_set.void, recipe.seed,
+        SampleMakers(pairs, teaching.store),
+    )  # fmt: skip
     torch.manual_seed(recipe.seed)
     network = build_network(recipe.network, len(dataset.label_set))
-    network.to(training_device(), memory_format=torch.channels_last)  # type: ignore[call-overload]
+    network.to(processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not resume:
         _start(network, recipe, samples, progress)
-    run = Run(recipe, network, samples, held_out, len(dataset.label_set), dataset.label_set.void, out)
+    run = Run(
+        recipe, network, samples, held_out, len(dataset.label_set), dataset.label_set.void, out, teaching.teacher,
+        processes,
+    )  # fmt: skip
     return run, dataset.label_set
 
 
@@ -134,9 +167,10 @@ def _start(network: nn.Module, recipe: TrainRecipe, samples: AugmentedFrames, pr
     """Read the weights to start from: the whole network's, or the backbone's from ImageNet."""
     from etc_edge.models.checkpoint import load_checkpoint
     from etc_edge.models.pretrained import estimate_statistics, load_backbone
+    from etc_edge.training.batches import load_batches
     from etc_edge.training.normalisation import Normalisation
+    from etc_edge.training.plan import Plan
     from etc_edge.training.precision import autocast, autocast_type
-    from etc_edge.training.samples import Plan, load_batches
 
     if recipe.start is not None:
         loaded = load_checkpoint(network, Path(recipe.start)).loaded

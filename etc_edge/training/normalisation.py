@@ -18,6 +18,7 @@ class Normalisation:
         self, mean_rgb: tuple[float, float, float], std_rgb: tuple[float, float, float], device: torch.device
     ) -> None:
         self._device = device
+        self.mean_rgb = mean_rgb
         self._mean = torch.tensor(mean_rgb, device=device).view(1, 3, 1, 1)
         self._scale = 1.0 / torch.tensor(std_rgb, device=device).view(1, 3, 1, 1)
 

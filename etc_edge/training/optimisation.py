@@ -13,13 +13,18 @@ from etc_edge.models.base import SegmentationNetwork
 from etc_edge.training.recipe import OptimizerRecipe, ScheduleRecipe
 
 
-def make_optimizer(network: nn.Module, recipe: OptimizerRecipe) -> Optimizer:
-    """An optimiser with two groups: what a pre-trained start may cover, and the heads at their own rate."""
+def make_optimizer(network: nn.Module, recipe: OptimizerRecipe, terms: nn.Module | None = None) -> Optimizer:
+    """An optimiser with two groups: what a pre-trained start may cover, and the heads at their own rate.
+
+    `terms` are those of the loss that learn; they do so at the heads' rate.
+    """
     heads = {id(parameter) for parameter in cast(SegmentationNetwork, network).head_parameters()}
     groups: list[dict[str, Any]] = [
         {"params": [p for p in network.parameters() if id(p) not in heads], "factor": 1.0},
         {"params": [p for p in network.parameters() if id(p) in heads], "factor": recipe.head_lr_factor},
     ]
+    if terms is not None:
+        groups[1]["params"] += list(terms.parameters())
     groups = [group for group in groups if group["params"]]
     if recipe.name == "adamw":
         return AdamW(groups, lr=recipe.lr, weight_decay=recipe.weight_decay)

@@ -58,6 +58,65 @@ class AugmentationRecipe(_Recipe, frozen=True, kw_only=True):
     jitter: Share = 0.0
 
 
+class StillsRecipe(_Recipe, frozen=True, kw_only=True, tag_field="source", tag="stills"):
+    """Other frames are moved, relit, noisy copies of the labelled one: exact flow for data without neighbours.
+
+    Args:
+        frames: frames of a sample, the labelled one included.
+        shift: greatest motion of the picture's middle, as a share of the crop's width.
+        zoom: greatest relative change of size.
+        rotation_deg: greatest turn.
+        jitter: greatest relative change of brightness, contrast and saturation from frame to frame.
+        noise: standard deviation of the sensor noise that every frame gets its own of, in levels of 255.
+    """
+
+    frames: Annotated[int, msgspec.Meta(ge=2, le=3)] = 2
+    shift: Share = 0.04
+    zoom: Share = 0.06
+    rotation_deg: NonNegative = 2.0
+    jitter: Share = 0.1
+    noise: NonNegative = 3.0
+
+
+class DenseRecipe(_Recipe, frozen=True, kw_only=True, tag_field="source", tag="dense"):
+    """Other frames are neighbours in the clip (ETC: within ±3).
+
+    Args:
+        frames: frames of a sample, the labelled one included; of three, one comes before it and one after.
+        gap: greatest distance in frames.
+        flow: `exact`, which the synthetic street brings from a frame to its next, or the name of an estimator.
+        store: folder where estimated flow is kept between epochs and runs; None estimates it anew each time.
+    """
+
+    frames: Annotated[int, msgspec.Meta(ge=2, le=3)] = 2
+    gap: Count = 3
+    flow: str = "dis-medium"
+    store: str | None = None
+
+
+PairsRecipe = StillsRecipe | DenseRecipe
+
+
+class TeacherRecipe(_Recipe, frozen=True, kw_only=True):
+    """The network that is distilled from.
+
+    Args:
+        path: released weights (safetensors), a checkpoint, or a bundle. A bundle gives logits and no features.
+        network: the network's name where `path` is a checkpoint, which does not say it.
+        cached: whether its outputs on whole frames are worked out once, kept, and moved as the frames are; else it
+            runs on every crop of every step. A bundle is always cached.
+        scales, flip: cached outputs are the mean of its probabilities over views of these sizes, mirrored too.
+        stride: of cached logits, in pixels of the input; features are kept at twice that.
+    """
+
+    path: str
+    network: str | None = None
+    cached: bool = True
+    scales: Annotated[tuple[Positive, ...], msgspec.Meta(min_length=1)] = (1.0,)
+    flip: bool = False
+    stride: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+
+
 class OptimizerRecipe(_Recipe, frozen=True, kw_only=True):
     """SGD with momentum, or AdamW (which ignores `momentum`); heads learn `head_lr_factor` times as fast."""
 
@@ -69,10 +128,14 @@ class OptimizerRecipe(_Recipe, frozen=True, kw_only=True):
 
 
 class ScheduleRecipe(_Recipe, frozen=True, kw_only=True):
-    """Length of training; the rate falls as (1 − iteration / iterations) ** `poly_power`."""
+    """Length of training; the rate falls as (1 − iteration / iterations) ** `poly_power`.
+
+    A batch that does not fit into memory is taken in `accumulate` parts, whose gradients are added up.
+    """
 
     epochs: Count = 200
     batch_size: Count = 8
+    accumulate: Count = 1
     poly_power: NonNegative = 0.9
     warmup_iterations: Annotated[int, msgspec.Meta(ge=0)] = 0
 
@@ -85,6 +148,8 @@ class TrainRecipe(_Recipe, frozen=True, kw_only=True):
         input_size_hw: size that frames are resized to, in training as on the device.
         augmentation: the random transform.
         data: which frames.
+        pairs: where the other frames of a sample come from, for terms that compare frames; None for single frames.
+        teacher: what is distilled from, for terms that need a teacher.
         losses: terms of the loss and their weights.
         optimizer, schedule: see there.
         pretrained: file of ImageNet weights for the backbone, relative to the command's --weights folder.
@@ -102,6 +167,8 @@ class TrainRecipe(_Recipe, frozen=True, kw_only=True):
     input_size_hw: tuple[Side, Side]
     augmentation: AugmentationRecipe
     data: DataRecipe = DataRecipe()
+    pairs: PairsRecipe | None = None
+    teacher: TeacherRecipe | None = None
     losses: Annotated[tuple[LossRecipe, ...], msgspec.Meta(min_length=1)] = (CrossEntropyRecipe(),)
     optimizer: OptimizerRecipe = OptimizerRecipe()
     schedule: ScheduleRecipe = ScheduleRecipe()

@@ -14,7 +14,7 @@ import torch
 from etc_edge.core.atomic import atomic_file
 from etc_edge.core.errors import CheckpointError
 
-VERSION = 1
+VERSION = 2
 # What torch and our own unpacking raise on a file that is cut short or something else.
 _UNREADABLE = (
     pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError,
@@ -30,6 +30,7 @@ class Snapshot:
         recipe: the recipe as JSON, to refuse a resumption with another one.
         network, optimizer: their state dicts.
         average: state dict of the moving average, or None.
+        terms: state dict of those terms of the loss that learn.
         miou: `last` and `best` mIoU on the held-out frames so far, or None.
         generators: states of torch's, numpy's and Python's global generators.
     """
@@ -39,6 +40,7 @@ class Snapshot:
     network: dict[str, Any]
     optimizer: dict[str, Any]
     average: dict[str, Any] | None
+    terms: dict[str, Any]
     miou: dict[str, float | None]
     generators: dict[str, Any]
 

@@ -15,16 +15,12 @@ from hypothesis import strategies as st
 
 from etc_edge.core.errors import DatasetError, TrainingError
 from etc_edge.data.clip import ClipFrame
-from etc_edge.training.recipe import AugmentationRecipe
-from etc_edge.training.samples import (
-    AugmentedFrames,
-    Labelled,
-    Plan,
-    hold_out,
-    labelled_frames,
-    load_batches,
-    read_labelled,
-)
+from etc_edge.training.batches import Share, load_batches
+from etc_edge.training.frames import Labelled, hold_out, labelled_frames, read_labelled
+from etc_edge.training.pairs.source import open_pairs
+from etc_edge.training.plan import Plan
+from etc_edge.training.recipe import AugmentationRecipe, StillsRecipe
+from etc_edge.training.samples import AugmentedFrames, SampleMakers
 
 
 @dataclass(frozen=True)
@@ -51,9 +47,9 @@ class NoisyClip:
 CLIPS = [NoisyClip("a", 6), NoisyClip("bb", 5), NoisyClip("ccc", 1)]
 
 
-def samples() -> AugmentedFrames:
+def samples(makers: SampleMakers = SampleMakers()) -> AugmentedFrames:  # noqa: B008
     recipe = AugmentationRecipe(crop_hw=(24, 32), jitter=0.3)
-    return AugmentedFrames(labelled_frames(CLIPS, "test"), recipe, (40, 48), (1.0, 2.0, 3.0), 255, seed=4)
+    return AugmentedFrames(labelled_frames(CLIPS, "test"), recipe, (40, 48), (1.0, 2.0, 3.0), 255, 4, makers)
 
 
 def test_only_labelled_frames_are_samples() -> None:
@@ -134,3 +130,38 @@ def test_batches_are_the_same_with_any_number_of_workers() -> None:
     assert alone[0].frames[0].shape == (3, 24, 32, 3)
     assert alone[0].frames[0].dtype == alone[0].labels.dtype == torch.uint8
     assert torch.equal(before, torch.get_rng_state()), "the loader leaves the generator of dropout alone"
+
+
+def test_a_recipe_with_pairs_sees_the_same_labelled_frames() -> None:
+    """Runs that are compared differ in their losses, not in what they were shown."""
+    pairs = open_pairs(StillsRecipe(noise=0), (40, 48), (1.0, 2.0, 3.0))
+    plan = Plan(samples().clip_of, 3, 1, seed=0)
+    alone = list(load_batches(samples(), plan, 0, 0))
+    paired = list(load_batches(samples(SampleMakers(pairs)), plan, 0, 0))
+    for one, other in zip(alone, paired, strict=True):
+        assert torch.equal(one.frames[0], other.frames[0])
+        assert torch.equal(one.labels, other.labels)
+        assert [frames.shape for frames in other.frames] == [(3, 24, 32, 3)] * 2
+        (motion,) = other.motions
+        assert motion.flow.shape == (3, 24, 32, 2)
+        assert motion.flow.dtype == torch.float32
+        assert motion.valid.shape == (3, 24, 32)
+
+
+def test_the_shares_of_several_processes_make_the_batch() -> None:
+    plan = Plan(samples().clip_of, 4, 2, seed=0)
+    whole = list(load_batches(samples(), plan, 0, 0))
+    parts = [list(load_batches(samples(), plan, 0, 0, Share(rank, 2))) for rank in range(2)]
+    for batch, first, second in zip(whole, *parts, strict=True):
+        assert torch.equal(batch.labels[0::2], first.labels)
+        assert torch.equal(batch.labels[1::2], second.labels)
+
+
+def test_a_batch_in_parts() -> None:
+    pairs = open_pairs(StillsRecipe(), (40, 48), (1.0, 2.0, 3.0))
+    (batch,) = load_batches(samples(SampleMakers(pairs)), Plan(samples().clip_of, 6, 1, seed=0), 0, 0)
+    parts = batch.parts(3)
+    assert torch.equal(torch.cat([part.labels for part in parts]), batch.labels)
+    assert torch.equal(torch.cat([part.frames[1] for part in parts]), batch.frames[1])
+    assert torch.equal(torch.cat([part.motions[0].flow for part in parts]), batch.motions[0].flow)
+    assert batch.parts(1) == [batch]

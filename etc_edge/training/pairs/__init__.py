@@ -1,0 +1,1 @@
+"""Where the other frames of a sample come from."""
