@@ -22,7 +22,7 @@ def test_shipped_recipes_are_whole(path: Path) -> None:
     recipe = load_recipe(path, TrainRecipe)
     assert recipe.network in NETWORKS.names()
     assert recipe.network in path.stem
-    classes = {"camvid": 11, "street": 9}[recipe.data.kind or ""]
+    classes = {"camvid": 11, "cityscapes": 19, "street": 9}[recipe.data.kind or ""]
     assert [term.name for term in make_terms(recipe, classes)] == ["cross_entropy"]
 
 
