@@ -72,10 +72,13 @@ class HRNet(nn.Module):
         self.transition3 = transition(three, four)
         self.stage4 = nn.Sequential(*(Exchange(four) for _ in range(layout.modules[2])))
         joined = sum(four)
+        mix = nn.Conv2d(joined, joined, 1)
         self.last_layer = nn.Sequential(
-            nn.Conv2d(joined, joined, 1), nn.BatchNorm2d(joined), nn.ReLU(inplace=True), nn.Conv2d(joined, classes, 1)
+            mix, nn.BatchNorm2d(joined), nn.ReLU(inplace=True), nn.Conv2d(joined, classes, 1)
         )
         initialise(self)
+        # It has a bias, as in the published network, and still is no classifier.
+        nn.init.kaiming_normal_(mix.weight, mode="fan_out", nonlinearity="relu")
 
     def head_parameters(self) -> Iterable[nn.Parameter]:
         """See SegmentationNetwork."""
