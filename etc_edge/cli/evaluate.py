@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import click
 
+from etc_edge.cli.size import size_hw as parse_size
+
 
 @click.command("evaluate")
-@click.argument("model", type=click.Path(path_type=Path), metavar="B.etc|ENGINE")
+@click.argument("model", type=click.Path(path_type=Path), required=False, metavar="B.etc|ENGINE")
 @click.option("--data", required=True, help="Labelled clips: a folder, or synthetic:street.")
 @click.option("--split", default="val", show_default=True, help="Split of the data set.")
 @click.option("--reference", type=click.Path(path_type=Path), metavar="FP32.etc", help="Compare with this bundle.")
@@ -19,9 +23,22 @@ import click
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one inference; left out, all cores.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after so many frames.")
 @click.option("--by-class", is_flag=True, help="Also print the IoU of every class.")
+@click.option(
+    "--from-official",
+    "official",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Instead of a bundle: a checkpoint as its authors released it.",
+)
+@click.option("--network", help="What that checkpoint holds; left out, pspnet18.")
+@click.option("--size", "size_hw", callback=parse_size, metavar="HxW", help="Its input size; left out, the frames'.")
+@click.option("--flip", flag_value="logits", help="Average the logits of every frame and its mirror image.")
+@click.option(
+    "--flip-probabilities", "flip", flag_value="probabilities", help="Average class probabilities, as ETC's code does."
+)
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write results to a file.")
 def command(
-    model: Path,
+    model: Path | None,
     data: str,
     split: str,
     reference: Path | None,
@@ -30,18 +47,38 @@ def command(
     threads: int | None,
     frames: int | None,
     by_class: bool,
+    official: Path | None,
+    network: str | None,
+    size_hw: tuple[int, int] | None,
+    flip: Any,
     json_path: Path | None,
 ) -> None:
     """Measure accuracy, steadiness and latency of a model on labelled clips.
 
-    With --reference the FP32 model sees the same frames in turn, and the table shows what INT8 cost.
+    With --reference the FP32 model sees the same frames in turn, and the table shows what INT8 cost. The averages
+    of --flip and --flip-probabilities hold for both, and cost a second inference a frame.
     """
     from etc_edge.cli.settings import progress
     from etc_edge.core.results import save_results
     from etc_edge.report.table import print_results
     from etc_edge.stages.evaluate import evaluate
+    from etc_edge.stages.flip import flipped_bundle
+    from etc_edge.stages.official import NETWORK, official_bundle
 
-    results = evaluate(model, data, split, reference, target, flow, threads, frames, progress())
+    if (model is None) == (official is None):
+        found = "no model" if model is None else "a model and --from-official"
+        raise click.UsageError(f"Found {found}, expected one: a bundle, an engine, or --from-official FILE.")
+    if official is None and (network is not None or size_hw is not None):
+        raise click.UsageError("Found --network or --size without --from-official: a bundle has its own.")
+    with ExitStack() as stack:
+        if official is not None:
+            bundle = official_bundle(official, data, split, network or NETWORK, size_hw, progress())
+            model = stack.enter_context(bundle)
+        assert model is not None
+        if flip is not None:
+            model = stack.enter_context(flipped_bundle(model, flip))
+            reference = None if reference is None else stack.enter_context(flipped_bundle(reference, flip))
+        results = evaluate(model, data, split, reference, target, flow, threads, frames, progress())
     print_results(results, classes=by_class)
     if json_path is not None:
         save_results(results, json_path)

@@ -2,22 +2,13 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
+from etc_edge.cli.size import size_hw as parse_size
 from etc_edge.core.optional import require
-
-
-def _size(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[int, int] | None:
-    if value is None:
-        return None
-    match = re.fullmatch(r"(\d+)[x×](\d+)", value)
-    if match is None:
-        raise click.BadParameter(f"Found {value!r}, expected height x width such as 360x480.")
-    return int(match[1]), int(match[2])
 
 
 def _triple(context: click.Context, parameter: click.Parameter, value: str | None) -> tuple[float, float, float] | None:
@@ -35,7 +26,7 @@ def _triple(context: click.Context, parameter: click.Parameter, value: str | Non
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="B.etc", help="Bundle to write.")
 @click.option("--name", help="The model's name; left out, the file's.")
 @click.option("--classes", type=click.Path(path_type=Path), help="classes.yaml: names, colors, void.")
-@click.option("--size", "size_hw", callback=_size, metavar="HxW", help="Input size, height first.")
+@click.option("--size", "size_hw", callback=parse_size, metavar="HxW", help="Input size, height first.")
 @click.option(
     "--mean",
     "mean_rgb",

@@ -15,7 +15,10 @@ from etc_edge.core.errors import CheckpointError
 # What the ETC authors' files hold beside the network: the flow network, the teacher, discriminators and
 # criteria of training, and the recurrent cell of the multi-frame loss.
 FOREIGN_PARTS = ("flow", "teacher", "criterion", "convlstm", "conv_lstm")
-PREFIXES = ("module.", "student.")
+# Wrappers of distributed training, of the ETC authors' trainer and of HRNet's.
+PREFIXES = ("module.", "student.", "model.")
+# What a network's classifier is called; the last of its biases has one value a class.
+CLASSIFIERS = ("cls.", "last_layer.")
 _LISTED = 8
 
 
@@ -80,7 +83,7 @@ def load_checkpoint(network: nn.Module, path: Path) -> Coverage:
 def load_state(network: nn.Module, state: Mapping[str, Tensor], where: str) -> Coverage:
     """Copy tensors into a network.
 
-    Prefixes `module.` and `student.` are taken off; parts that belong to training are dropped; the auxiliary
+    Prefixes `module.`, `student.` and `model.` are taken off; parts that belong to training are dropped; the auxiliary
     head (`aux.`) and `num_batches_tracked` may be missing. Nothing is copied unless everything fits.
 
     Raises:
@@ -103,7 +106,7 @@ def load_state(network: nn.Module, state: Mapping[str, Tensor], where: str) -> C
 
 def class_count(state: Mapping[str, Tensor]) -> int | None:
     """Classes that the last layer of a state's head speaks of, or None where no head of ours is found."""
-    heads = {_bare(key): value for key, value in state.items() if _bare(key).startswith("cls.")}
+    heads = {_bare(key): value for key, value in state.items() if _bare(key).startswith(CLASSIFIERS)}
     if "cls.weight" in heads:  # a transposed convolution: (inputs, outputs, height, width)
         return int(heads["cls.weight"].shape[1])
     biases = sorted(key for key in heads if key.endswith(".bias"))

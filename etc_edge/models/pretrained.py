@@ -1,4 +1,4 @@
-"""ImageNet starts: torchvision-named backbone weights read into a network."""
+"""ImageNet starts: backbone weights, named as torchvision or their authors name them, read into a network."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from etc_edge.core.errors import CheckpointError
 from etc_edge.models.checkpoint import read_state
+from etc_edge.models.hrnet import HRNet
 from etc_edge.models.pspnet import PSPNet
 from etc_edge.models.pspnet_mobilenetv2 import PSPNetMobileNetV2
 
@@ -30,15 +31,44 @@ class Start:
     needs_statistics: bool
 
 
+@dataclass(frozen=True)
+class Backbone:
+    """How a kind of network's backbone is named.
+
+    Args:
+        holds: whether a key of the network is the backbone's.
+        rename: from a key of an ImageNet file to the network's.
+    """
+
+    holds: Callable[[str], bool]
+    rename: Callable[[str], str]
+
+
+def _resnet_key(key: str) -> str:
+    return re.sub(r"^bn1\.", "layer0.1.", re.sub(r"^conv1\.", "layer0.0.", key))
+
+
+# A kind of network that takes an ImageNet start adds its row.
+BACKBONES: Mapping[type[nn.Module], Backbone] = {
+    PSPNet: Backbone(lambda key: key.startswith("layer"), _resnet_key),
+    PSPNetMobileNetV2: Backbone(lambda key: key.startswith("backbone."), lambda key: f"backbone.{key}"),
+    HRNet: Backbone(lambda key: not key.startswith("last_layer."), lambda key: key),
+}
+
+
 def load_backbone(network: nn.Module, path: Path) -> Start:
     """Read ImageNet weights of the network's backbone; classification layers of the file are ignored.
 
     Raises:
         CheckpointError: the network takes no start, or the file does not cover the backbone.
     """
-    own = _backbone_keys(network)
-    rename = _resnet_key if isinstance(network, PSPNet) else _mobilenet_key
-    given = {rename(key): value for key, value in read_state(path).items()}
+    backbone = BACKBONES.get(type(network))
+    if backbone is None:
+        raise CheckpointError(
+            f"Found no ImageNet start for {type(network).__name__}, expected a network on ResNet, MobileNetV2 or HRNet."
+        )
+    own = [key for key in network.state_dict() if backbone.holds(key)]
+    given = {backbone.rename(key): value for key, value in read_state(path).items()}
     wanted = network.state_dict()
     statistics = [key for key in own if key.endswith(("running_mean", "running_var"))]
     learned = [key for key in own if not key.endswith(("running_mean", "running_var", "num_batches_tracked"))]
@@ -74,24 +104,6 @@ def estimate_statistics(network: nn.Module, batches: Iterable[Tensor]) -> None:
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
     network.train(was_training)
-
-
-def _backbone_keys(network: nn.Module) -> list[str]:
-    if isinstance(network, PSPNet):
-        return [key for key in network.state_dict() if key.startswith("layer")]
-    if isinstance(network, PSPNetMobileNetV2):
-        return [key for key in network.state_dict() if key.startswith("backbone.")]
-    raise CheckpointError(
-        f"Found no ImageNet start for {type(network).__name__}, expected a network on ResNet or MobileNetV2."
-    )
-
-
-def _resnet_key(key: str) -> str:
-    return re.sub(r"^bn1\.", "layer0.1.", re.sub(r"^conv1\.", "layer0.0.", key))
-
-
-def _mobilenet_key(key: str) -> str:
-    return f"backbone.{key}"
 
 
 def _has_statistics(given: Mapping[str, Tensor], statistics: list[str]) -> bool:

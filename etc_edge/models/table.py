@@ -18,6 +18,8 @@ NETWORKS: Table[Callable[[int, bool], nn.Module]] = Table(
         "pspnet101": "etc_edge.models.pspnet:pspnet101",
         "pspnet_mobilenetv2": "etc_edge.models.pspnet_mobilenetv2:pspnet_mobilenetv2",
         "street_small": "etc_edge.models.pspnet_mobilenetv2:street_small",
+        "hrnet_w18_small": "etc_edge.models.hrnet:hrnet_w18_small",
+        "hrnet_w18_small_v1": "etc_edge.models.hrnet:hrnet_w18_small_v1",
         "espnet": "etc_edge.models.espnet:espnet",
     },
 )

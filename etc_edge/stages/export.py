@@ -37,7 +37,7 @@ class ExportOptions:
 
     Args:
         name: the bundle's name; the file's stem when None.
-        classes: a `classes.yaml`.
+        classes: the classes, or a `classes.yaml` that lists them.
         size_hw: input size.
         mean_rgb, std_rgb: normalisation in 0–255 units, red, green, blue; ImageNet's by default.
         color: the order in which the network takes the colours; RGB by default.
@@ -47,13 +47,21 @@ class ExportOptions:
     """
 
     name: str | None = None
-    classes: Path | None = None
+    classes: Path | LabelSet | None = None
     size_hw: tuple[int, int] | None = None
     mean_rgb: tuple[float, float, float] | None = None
     std_rgb: tuple[float, float, float] | None = None
     color: ColorOrder | None = None
     upsampling: Upsampling | None = None
     network: str | None = None
+
+    def labels(self) -> LabelSet | None:
+        """The classes, read where they are in a file.
+
+        Raises:
+            DatasetError: the file is missing or does not describe classes.
+        """
+        return LabelSet.from_yaml(self.classes) if isinstance(self.classes, Path) else self.classes
 
 
 @dataclass(frozen=True)
@@ -145,10 +153,7 @@ def labels_of(model: bytes, frames: npt.NDArray[np.uint8]) -> npt.NDArray[np.uin
 def _from_onnx(source: Path, options: ExportOptions) -> _Original:
     model = load_model(source)
     _, (_, _, *size_hw) = network_input(model, options.size_hw)
-    if options.classes is not None:
-        labels = LabelSet.from_yaml(options.classes)
-    else:
-        labels = _numbered_classes(simplify(model, options.size_hw))
+    labels = options.labels() or _numbered_classes(simplify(model, options.size_hw))
     preprocessing = Preprocessing(
         (size_hw[0], size_hw[1]),
         options.mean_rgb or IMAGENET_MEAN_RGB,
@@ -180,17 +185,16 @@ def _from_checkpoint(source: Path, options: ExportOptions) -> _Original:
     if source.suffix == ".safetensors" and options.network is None:
         released = load_released(source)
     else:
-        if options.network is None or options.classes is None or options.size_hw is None:
+        labels = options.labels()
+        if options.network is None or labels is None or options.size_hw is None:
             raise CheckpointError(
                 f"Found {source}, which does not say what it holds.",
                 "Name its network, classes and input size: --network NAME --classes FILE --size HxW.",
             )
-        labels = LabelSet.from_yaml(options.classes)
         network = build_network(options.network, len(labels), auxiliary=False)
         load_checkpoint(network, source)
         released = Released(options.network, network.eval(), labels, Preprocessing(options.size_hw))
     own = released.preprocessing
-    labels = LabelSet.from_yaml(options.classes) if options.classes is not None else released.labels
     preprocessing = Preprocessing(
         options.size_hw or own.size_hw,
         options.mean_rgb or own.mean_rgb,
@@ -200,7 +204,7 @@ def _from_checkpoint(source: Path, options: ExportOptions) -> _Original:
     model = to_onnx(released.network, preprocessing.size_hw)
     return _Original(
         model,
-        labels,
+        options.labels() or released.labels,
         preprocessing,
         options.upsampling or "align_corners",
         {"network": released.name, **released.notes},

@@ -88,6 +88,7 @@ def test_class_count(state: dict[str, Tensor]) -> None:
     assert class_count({f"module.{key}": value for key, value in state.items()}) == CLASSES
     assert class_count(build_network("pspnet_mobilenetv2", 6).state_dict()) == 6
     assert class_count(build_network("espnet", 8).state_dict()) == 8
+    assert class_count(build_network("hrnet_w18_small_v1", 7).state_dict()) == 7
     assert class_count({"x": torch.ones(1)}) is None
 
 

@@ -19,7 +19,7 @@ def test_matrix_products_are_adaptive_pooling(bins: int, size_hw: tuple[int, int
     torch.testing.assert_close(pool(features), functional.adaptive_avg_pool2d(features, bins), rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["pspnet18", "pspnet_mobilenetv2", "espnet"])
+@pytest.mark.parametrize("name", ["pspnet18", "pspnet_mobilenetv2", "espnet", "hrnet_w18_small"])
 def test_copy_gives_the_same_logits(name: str) -> None:
     torch.manual_seed(0)
     network = build_network(name, 5).eval()

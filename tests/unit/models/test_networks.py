@@ -59,17 +59,21 @@ def test_sizes_of_the_compact_networks() -> None:
 
 def test_odd_sizes_pass() -> None:
     with torch.no_grad():
-        for name in ("pspnet_mobilenetv2", "pspnet18"):
+        for name in ("pspnet_mobilenetv2", "pspnet18", "hrnet_w18_small", "hrnet_w18_small_v1"):
             network = build_network(name, 3).eval()
             stride = network.logits_stride
             logits = network(torch.randn(1, 3, 61, 83))
             assert logits.shape == (1, 3, -(-61 // stride), -(-83 // stride))
 
 
-def test_the_compact_network_has_only_what_runs_in_int8() -> None:
-    kinds = {type(part) for part in build_network("pspnet_mobilenetv2", 5).modules() if not list(part.children())}
+@pytest.mark.parametrize(
+    ("name", "besides"),
+    [("pspnet_mobilenetv2", {"AdaptivePool"}), ("hrnet_w18_small", {"Identity"}), ("hrnet_w18_small_v1", {"Identity"})],
+)
+def test_compact_networks_have_only_what_runs_in_int8(name: str, besides: set[str]) -> None:
+    kinds = {type(part) for part in build_network(name, 5).modules() if not list(part.children())}
     allowed = {nn.Conv2d, nn.BatchNorm2d, nn.ReLU, nn.ReLU6, nn.Dropout2d}
-    assert {kind.__name__ for kind in kinds - allowed} == {"AdaptivePool"}
+    assert {kind.__name__ for kind in kinds - allowed} == besides
 
 
 def test_an_unknown_network_names_the_nearest() -> None:

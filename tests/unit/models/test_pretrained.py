@@ -61,6 +61,29 @@ def test_mobilenetv2_covers_the_whole_backbone(tmp_path: Path) -> None:
         torch.testing.assert_close(value, state[key])
 
 
+@pytest.mark.parametrize("name", ["hrnet_w18_small", "hrnet_w18_small_v1"])
+def test_hrnet_covers_all_but_the_last_layer(name: str, tmp_path: Path) -> None:
+    state = {key: value for key, value in build_network(name, 3).state_dict().items() if "last_layer" not in key}
+    state["bn1.running_mean"] = state["bn1.running_mean"] + 1
+    # What the ImageNet file has besides: the classification head over all branches.
+    state |= {"incre_modules.0.0.conv1.weight": torch.ones(32, 18, 1, 1), "classifier.bias": torch.ones(1000)}
+    torch.save(state, tmp_path / "hrnet.pth")
+    network = build_network(name, 3)
+    start = load_backbone(network, tmp_path / "hrnet.pth")
+    assert not start.needs_statistics
+    own = network.state_dict()
+    for key in (*start.loaded, "transition1.0.0.weight", "stage4.0.fuse_layers.3.0.2.1.running_var"):
+        torch.testing.assert_close(own[key], state[key])
+    missed = {key for key in own if key not in start.loaded and not key.endswith("num_batches_tracked")}
+    assert {key.split(".")[0] for key in missed} == {"last_layer"}
+
+
+def test_the_other_hrnet_s_file_is_refused(tmp_path: Path) -> None:
+    torch.save(build_network("hrnet_w18_small_v1", 3).state_dict(), tmp_path / "v1.pth")
+    with pytest.raises(CheckpointError, match="backbone's .* weights"):
+        load_backbone(build_network("hrnet_w18_small", 3), tmp_path / "v1.pth")
+
+
 def test_a_file_of_another_backbone_is_refused(tmp_path: Path) -> None:
     resnet18_file(tmp_path / "resnet18.safetensors", True)
     with pytest.raises(CheckpointError, match="without"):

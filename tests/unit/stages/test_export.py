@@ -169,18 +169,17 @@ def test_frames_of_the_self_test(size_hw: tuple[int, int]) -> None:
     assert found.std() > 20
 
 
-def test_released_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["street_small", "hrnet_w18_small"])
+def test_released_weights(name: str, tmp_path: Path) -> None:
     torch.manual_seed(0)
     labels = LabelSet(("a", "b", "c"), ((1, 2, 3), (4, 5, 6), (7, 8, 9)))
     preprocessing = Preprocessing((64, 96), (10.0, 20.0, 30.0), (40.0, 50.0, 60.0), "bgr")
-    path = tmp_path / "street_small-test.safetensors"
-    save_released(
-        Released("street_small", build_network("street_small", 3), labels, preprocessing, {"data": "x"}), path
-    )
+    path = tmp_path / f"{name}-test.safetensors"
+    save_released(Released(name, build_network(name, 3), labels, preprocessing, {"data": "x"}), path)
     report = export(path, tmp_path / "b.etc")
     assert report.difference <= 1e-4
     assert (report.bundle.labels, report.bundle.preprocessing) == (labels, preprocessing)
-    assert report.bundle.manifest.recipe["export"]["network"] == "street_small"
+    assert report.bundle.manifest.recipe["export"]["network"] == name
     assert report.bundle.manifest.recipe["export"]["upsampling"] == "align_corners"
 
 

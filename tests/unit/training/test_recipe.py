@@ -23,7 +23,7 @@ def test_shipped_recipes_are_whole(path: Path) -> None:
     recipe = load_recipe(path, TrainRecipe)
     assert recipe.network in NETWORKS.names()
     assert recipe.network in path.stem
-    classes = {"camvid": 11, "street": 9}[recipe.data.kind or ""]
+    classes = {"camvid": 11, "cityscapes": 19, "street": 9}[recipe.data.kind or ""]
     names = [entry.name for entry in Loss(recipe, classes, None if recipe.teacher is None else True).terms]
     assert names[0] == "cross_entropy"
     if "_base" in path.stem:
