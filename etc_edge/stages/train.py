@@ -136,6 +136,8 @@ def _prepare(
     from etc_edge.training.pairs.source import open_pairs
     from etc_edge.training.samples import AugmentedFrames, SampleMakers
     from etc_edge.training.teaching import open_teacher
+    from etc_edge.training.terms import Loss
+    from etc_edge.training.whole_frames import check_teacher
 
     spec = recipe.data.path
     if spec is None:
@@ -146,6 +148,8 @@ def _prepare(
     pairs = None if recipe.pairs is None else open_pairs(recipe.pairs, recipe.input_size_hw, recipe.mean_rgb)
     if pairs is not None:
         pairs.check(trained_on)
+    # A teacher's outputs take minutes: what the loss lacks is said before.
+    Loss(recipe, len(dataset.label_set), None if recipe.teacher is None else check_teacher(recipe.teacher))
     teaching = open_teacher(recipe, dataset.label_set, trained_on, pairs, processes, progress)
     samples = AugmentedFrames(
         trained_on, recipe.augmentation, recipe.input_size_hw, recipe.mean_rgb, dataset.label_set.void, recipe.seed,

@@ -134,6 +134,21 @@ def open_frame_teacher(recipe: TeacherRecipe, labels: LabelSet, device: torch.de
     return NetworkTeacher(*load_teacher_network(recipe, labels, device), recipe)
 
 
+def check_teacher(recipe: TeacherRecipe) -> bool:
+    """Whether a teacher that is there gives features, found without loading it.
+
+    Raises:
+        CheckpointError: nothing is at its path.
+    """
+    if is_bundle(recipe.path):
+        return False
+    if not Path(recipe.path).is_file():
+        raise CheckpointError(
+            f"Found no teacher at {recipe.path}.", "Set teacher.path, or --teacher, to weights or a bundle."
+        )
+    return True
+
+
 def load_teacher_network(
     recipe: TeacherRecipe, labels: LabelSet, device: torch.device
 ) -> tuple[nn.Module, Normalisation]:
@@ -143,9 +158,8 @@ def load_teacher_network(
         RecipeError: it has other classes, or its network is not named.
         CheckpointError: the file is missing or does not fit.
     """
+    check_teacher(recipe)
     path = Path(recipe.path)
-    if not path.is_file():
-        raise CheckpointError(f"Found no teacher at {path}.", "Set teacher.path to released weights or a bundle.")
     if path.suffix == ".safetensors" and "network" in read_metadata(path):
         released = load_released(path)
         _check_classes(released.labels, labels, recipe.path)

@@ -18,6 +18,7 @@ from etc_edge.core.errors import CheckpointError, EtcEdgeError, RecipeError, Tra
 from etc_edge.models.checkpoint import read_state
 from etc_edge.models.released import load_released
 from etc_edge.stages.train import train
+from tests.tiny_bundle import write_tiny_bundle
 
 RECIPE = {
     "network": "street_small",
@@ -178,3 +179,81 @@ def test_what_is_missing_is_named_before_anything_is_written(
         train(recipe, tmp_path / "run")
     assert message in str(raised.value)
     assert not (tmp_path / "run").exists()
+
+
+ALL_TERMS = {
+    "pairs": {"source": "stills", "frames": 3},
+    "losses": [
+        {"name": "cross_entropy"},
+        {"name": "temporal", "form": "logits", "weight": 0.1},
+        {"name": "single_frame"},
+        {"name": "pairwise", "cells_hw": [3, 4]},
+        {"name": "multi_frame", "cells_hw": [2, 2]},
+    ],
+}
+
+
+def taught_by(weights: Path, **more: object) -> dict[str, object]:
+    return ALL_TERMS | {"teacher": {"path": str(weights), **more}}
+
+
+@pytest.mark.parametrize("cached", [True, False])
+def test_every_term_at_once_killed_and_resumed(uninterrupted: Path, tmp_path: Path, cached: bool) -> None:
+    recipe = write(tmp_path / "recipe.yaml", **taught_by(uninterrupted / "model.safetensors", cached=cached))
+    whole, out = tmp_path / "whole", tmp_path / "run"
+    train(recipe, whole)
+    process = start(recipe, out)
+    wait_for(out / "checkpoint.pt", process)
+    process.kill()
+    process.communicate()
+    train(recipe, out, resume=True)
+    assert_same_weights(whole, out)
+    terms = [torch.load(folder / "checkpoint.pt", weights_only=True)["terms"] for folder in (whole, out)]
+    assert terms[0], "the ConvLSTM is kept"
+    assert all(torch.equal(value, terms[1][key]) for key, value in terms[0].items())
+    last = json.loads((whole / "metrics.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    assert {f"loss/{term['name']}" for term in ALL_TERMS["losses"]} <= last.keys()  # type: ignore[index]
+    assert {"miou", "tc"} <= last.keys()
+
+
+def test_dense_pairs_of_the_street_with_exact_flow(tmp_path: Path) -> None:
+    changes = {
+        "data": {"path": "synthetic:street?size=64x96&frames=3&train=4", "holdout": 0},
+        "pairs": {"source": "dense", "gap": 1, "flow": "exact"},
+        "losses": [{"name": "cross_entropy"}, {"name": "temporal"}],
+    }
+    # The last frame of each clip has no next one: such data is refused by name, stills are always to be had.
+    with pytest.raises(RecipeError, match="without a next frame"):
+        train(write(tmp_path / "recipe.yaml", **changes), tmp_path / "run")
+    estimated = changes | {"pairs": {"source": "dense", "gap": 1, "flow": "dis-fast", "store": str(tmp_path / "flow")}}
+    result = train(write(tmp_path / "other.yaml", **estimated), tmp_path / "other")
+    assert result.weights.is_file()
+    assert any((tmp_path / "flow").rglob("*.npz"))
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"losses": [{"name": "temporal"}]}, "temporal, which needs a second frame"),
+        ({"losses": [{"name": "single_frame"}]}, "single_frame, which needs a teacher"),
+        ({"teacher": {"path": "nowhere.safetensors"}}, "no teacher at nowhere.safetensors"),
+        ({"schedule": {"batch_size": 4, "accumulate": 3}}, "expected a multiple of 3"),
+        ({"pairs": {"source": "dense", "flow": "dis-medum"}}, "optical flow"),
+    ],
+)
+def test_what_the_losses_lack_is_named_before_anything_is_written(
+    changes: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(EtcEdgeError) as raised:
+        train(write(tmp_path / "recipe.yaml", **changes), tmp_path / "run")
+    assert message in str(raised.value)
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_teacher_with_other_classes(tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "colors.etc")
+    changes = {"losses": [{"name": "single_frame"}], "teacher": {"path": str(bundle.path)}}
+    with pytest.raises(RecipeError, match="with the classes red, green, blue"):
+        train(write(tmp_path / "recipe.yaml", **changes), tmp_path / "run")
+    with pytest.raises(RecipeError, match="for a recipe without one"):
+        train(write(tmp_path / "plain.yaml"), tmp_path / "run", teacher=bundle.path)
