@@ -187,7 +187,7 @@ class Training:
     def _step_of_all(self, batch: Batch, interruption: Interruption) -> dict[str, float]:
         """A step, and the checkpoint of the last one where another process of the run is gone."""
         try:
-            return self._step(batch, interruption)
+            return self.step(batch, interruption)
         except RuntimeError as error:
             if self.processes.count == 1 or not is_lost_process(error):
                 raise
@@ -197,7 +197,8 @@ class Training:
                 "See what it says; then start all of them again with --resume.",
             ) from error
 
-    def _step(self, batch: Batch, interruption: Interruption) -> dict[str, float]:
+    def step(self, batch: Batch, interruption: Interruption) -> dict[str, float]:
+        """One step: forward, loss, backward, optimiser. The figures of it, and whether a stop was asked for."""
         rate = set_rate(
             self.optimizer, self.recipe.optimizer, self.recipe.schedule, self.iteration, self.plan.iterations
         )
