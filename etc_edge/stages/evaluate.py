@@ -24,8 +24,10 @@ from etc_edge.data.dataset import Dataset, open_dataset
 from etc_edge.flow.base import Flow, open_flow
 from etc_edge.metrics.agreement import Agreement
 from etc_edge.metrics.confusion import ConfusionMatrix
+from etc_edge.metrics.intervals import difference_intervals, figure_intervals
 from etc_edge.metrics.latency import LatencyHistogram
 from etc_edge.metrics.motion import Motion, motion_between
+from etc_edge.metrics.samples import FrameSamples, SampleRecorder
 from etc_edge.metrics.temporal import TemporalConsistency
 from etc_edge.metrics.video_consistency import VideoConsistency
 from etc_edge.runtime.segmenter import Segmented, Segmenter
@@ -87,7 +89,18 @@ def evaluate(
     if reference is None:
         return ours
     theirs = measured[1].results(reference, described)
-    return msgspec.structs.replace(ours, reference=theirs, drop=drop_between(theirs, ours))
+    return with_reference(ours, theirs)
+
+
+def with_reference(ours: Results, reference: Results) -> Results:
+    """Our results with those of the reference of the same run, drops and their intervals."""
+    drop = drop_between(reference, ours)
+    intervals = {} if isinstance(ours.intervals, UnsetType) else dict(ours.intervals)
+    if not isinstance(ours.samples, UnsetType) and not isinstance(reference.samples, UnsetType):
+        differences = difference_intervals(FrameSamples.of(reference.samples), FrameSamples.of(ours.samples))
+        named = {path.split(".")[1]: interval for path, interval in differences.items()}
+        intervals |= {f"drop.{name}": ends for name, ends in named.items() if getattr(drop, name) is not UNSET}
+    return msgspec.structs.replace(ours, reference=reference, drop=drop, intervals=intervals or UNSET)
 
 
 def check_classes(classes: LabelSet, dataset: Dataset, progress: Progress) -> None:
@@ -161,26 +174,35 @@ class _Measured:
         self.consistency = VideoConsistency(void=self.labels.void)
         self.total = LatencyHistogram()
         self.stages = {stage: LatencyHistogram() for stage in STAGES}
+        self.recorder = SampleRecorder(self.labels.names)
 
-    def begin_clip(self) -> None:
+    def begin_clip(self, name: str) -> None:
         self.previous = None
         self.consistency.begin_clip()
+        self.recorder.begin_clip(name)
 
     def add(self, frame: ClipFrame, segmented: Segmented, motion: Motion | None) -> None:
         self.total.add(segmented.latency_ms)
         for stage, histogram in self.stages.items():
             histogram.add(getattr(segmented, f"{stage}_ms"))
+        truth = pair = None
         if frame.labels is not None:
-            self.confusion.update(segmented.labels, frame.labels)
+            truth = self.confusion.update(segmented.labels, frame.labels)
             self.consistency.update(segmented.labels, frame.labels)
         else:
             self.consistency.begin_clip()
         if motion is not None and self.previous is not None:
-            self.temporal.update(self.previous, segmented.labels, motion)
+            pair = self.temporal.update(self.previous, segmented.labels, motion)
         self.previous = segmented.labels
+        self.recorder.add(
+            segmented.latency_ms,
+            truth,
+            None if pair is None else pair.matrix,
+            None if pair is None else (pair.changed, pair.same_look),
+        )
 
     def results(self, path: Path, data: Data) -> Results:
-        total = self.total.compute()
+        total, samples = self.total.compute(), self.recorder.samples()
         return Results(
             bundle=described_model(path, self.segmenter),
             data=data,
@@ -191,6 +213,8 @@ class _Measured:
             latency_ms=total,
             stages_ms={stage: histogram.compute() for stage, histogram in self.stages.items()},
             throughput_fps=1e3 / total.mean,
+            intervals=figure_intervals(FrameSamples.of(samples)) or UNSET,
+            samples=samples,
         )
 
     def _accuracy(self, data: Data) -> Accuracy | UnsetType:
@@ -229,7 +253,7 @@ class _Run:
                     break
                 self.clips += 1
                 for model in self.measured:
-                    model.begin_clip()
+                    model.begin_clip(clip.name)
                 previous: ClipFrame | None = None
                 for index in range(len(clip) if limit is None else min(len(clip), limit - self.frames)):
                     frame = clip[index]
