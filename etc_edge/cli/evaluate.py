@@ -20,6 +20,7 @@ from etc_edge.cli.gates import gate_options
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after so many frames.")
 @click.option("--by-class", is_flag=True, help="Also print the IoU of every class.")
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write results to a file.")
+@click.option("--pictures", is_flag=True, help="Keep worst frames and flicker maps beside --json, for a report.")
 @click.option("--baseline", type=click.Path(path_type=Path, dir_okay=False), help="Compare with a results file.")
 @gate_options
 def command(
@@ -33,6 +34,7 @@ def command(
     frames: int | None,
     by_class: bool,
     json_path: Path | None,
+    pictures: bool,
     baseline: Path | None,
     conditions: tuple[str, ...],
     junit_path: Path | None,
@@ -45,14 +47,18 @@ def command(
     """
     from etc_edge.cli.gates import finish, read_gates
     from etc_edge.cli.settings import progress
+    from etc_edge.core.pictures import pictures_folder
     from etc_edge.core.results import load_results, save_results
     from etc_edge.report.table import print_results
     from etc_edge.stages.compare import compare
     from etc_edge.stages.evaluate import evaluate
 
+    if pictures and json_path is None:
+        raise click.UsageError("Found --pictures without --json, expected a results file to lay them beside.")
+    folder = pictures_folder(json_path) if pictures and json_path is not None else None
     gates = read_gates(conditions, with_base=baseline is not None)
     base = None if baseline is None else load_results(baseline)
-    results = evaluate(model, data, split, reference, target, flow, threads, frames, progress())
+    results = evaluate(model, data, split, reference, target, flow, threads, frames, progress(), folder)
     print_results(results, classes=by_class)
     if json_path is not None:
         save_results(results, json_path)

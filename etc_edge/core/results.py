@@ -135,22 +135,39 @@ def save_results(results: Results | list[Results], path: Path) -> None:
 
 
 def load_results(path: Path) -> Results:
-    """Read one results file.
+    """Read a file that holds one model's results.
+
+    Raises:
+        ResultsError: the file is missing, is not JSON, does not fit the schema, or holds several.
+    """
+    found = load_all_results(path)
+    if len(found) != 1:
+        raise ResultsError(f"Found results of {len(found)} models in {path}, expected those of one.")
+    return found[0]
+
+
+def load_all_results(path: Path) -> list[Results]:
+    """Read a results file of one model or of several.
 
     Raises:
         ResultsError: the file is missing, is not JSON, or does not fit the schema.
     """
     try:
-        results = msgspec.json.decode(Path(path).read_bytes(), type=Results)
+        text = Path(path).read_bytes()
+        several = text.lstrip().startswith(b"[")
+        found = msgspec.json.decode(text, type=list[Results]) if several else [msgspec.json.decode(text, type=Results)]
     except OSError as error:
         raise ResultsError(f"Found no results at {path}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ResultsError(
             f"Found {path}, which is no results file: {error}.", "Results are written by commands with --json."
         ) from error
-    if results.schema_version != SCHEMA_VERSION:
-        raise ResultsError(
-            f"Found results of schema {results.schema_version} in {path}, expected {SCHEMA_VERSION}.",
-            "Measure again with this version of etc-edge.",
-        )
-    return results
+    if not found:
+        raise ResultsError(f"Found {path}, which is no results file: it holds an empty list.")
+    for results in found:
+        if results.schema_version != SCHEMA_VERSION:
+            raise ResultsError(
+                f"Found results of schema {results.schema_version} in {path}, expected {SCHEMA_VERSION}.",
+                "Measure again with this version of etc-edge.",
+            )
+    return found

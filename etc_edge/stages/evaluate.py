@@ -14,6 +14,7 @@ from msgspec import UNSET, UnsetType
 
 from etc_edge.backends.targets import CPU
 from etc_edge.benchmark.model import described_model
+from etc_edge.benchmark.pictures import PictureGatherer
 from etc_edge.core.environment import device, versions
 from etc_edge.core.errors import DatasetError, EtcEdgeError
 from etc_edge.core.labels import LabelSet
@@ -50,6 +51,7 @@ def evaluate(
     threads: int | None = None,
     frames: int | None = None,
     progress: Progress | None = None,
+    pictures: Path | None = None,
 ) -> Results:
     """Measure a model on the clips of a split.
 
@@ -64,6 +66,7 @@ def evaluate(
         threads: processor threads of one inference; None takes all that this process may use.
         frames: stop after so many frames; None takes all.
         progress: told what goes on.
+        pictures: a folder for worst frames and flicker maps, which a report shows; None draws none.
 
     Raises:
         EtcEdgeError: the models, the data and their classes do not fit each other, or a model cannot run here.
@@ -80,11 +83,18 @@ def evaluate(
         for segmenter in segmenters:
             check_classes(segmenter.label_set, dataset, progress)
         measured = [_Measured(segmenter, dataset.label_set, estimator.name) for segmenter in segmenters]
-        run = _Run(measured, estimator, progress)
+        titles = tuple(segmenter.compiled.manifest.precision.upper() for segmenter in segmenters)
+        if len(set(titles)) < len(titles):
+            titles = ("this model", "reference")
+        gatherer = None if pictures is None else PictureGatherer(dataset.label_set, titles)
+        run = _Run(measured, estimator, progress, gatherer)
         run.over(clips, frames)
     described = Data(
         name=dataset.name, split=split, frames=run.frames, clips=run.clips, labelled_frames=run.labelled_frames
     )
+    hashes = [segmenter.compiled.manifest.bundle_hash for segmenter in segmenters]
+    if gatherer is not None and pictures is not None:
+        gatherer.write(pictures, hashes[0], hashes[1] if reference is not None else None)
     ours = measured[0].results(model, described)
     if reference is None:
         return ours
@@ -239,8 +249,10 @@ class _Measured:
 class _Run:
     """One pass over clips: every frame through every model, first and last in turn, and motion worked out once."""
 
-    def __init__(self, measured: list[_Measured], motions: _Motions, progress: Progress) -> None:
-        self.measured, self.motions, self.progress = measured, motions, progress
+    def __init__(
+        self, measured: list[_Measured], motions: _Motions, progress: Progress, gatherer: PictureGatherer | None
+    ) -> None:
+        self.measured, self.motions, self.progress, self.gatherer = measured, motions, progress, gatherer
         self.frames = self.clips = self.labelled_frames = 0
         if len(measured) > 1:
             measured[0].agreement = Agreement()
@@ -254,6 +266,8 @@ class _Run:
                 self.clips += 1
                 for model in self.measured:
                     model.begin_clip(clip.name)
+                if self.gatherer is not None:
+                    self.gatherer.begin_clip(clip.name)
                 previous: ClipFrame | None = None
                 for index in range(len(clip) if limit is None else min(len(clip), limit - self.frames)):
                     frame = clip[index]
@@ -276,6 +290,9 @@ class _Run:
         motion = None if previous is None else self.motions.between(previous, frame)
         for model in order[1:]:
             segmented[id(model)] = model.segmenter.segment(frame.image_rgb)
+        if self.gatherer is not None:
+            labels = [segmented[id(model)].labels for model in self.measured]
+            self.gatherer.add(frame, labels, [model.previous for model in self.measured], motion)
         for model in self.measured:
             model.add(frame, segmented[id(model)], motion)
         agreement = self.measured[0].agreement
