@@ -15,6 +15,7 @@ from etc_edge.core.atomic import atomic_directory
 from etc_edge.core.errors import EtcEdgeError
 from etc_edge.core.labels import LabelSet
 from etc_edge.core.pictures import INDEX, FlickerMap, Pictures, WorstFrame
+from etc_edge.core.results import Data
 from etc_edge.data.clip import ClipFrame
 from etc_edge.metrics.motion import Motion
 
@@ -76,7 +77,7 @@ class PictureGatherer:
         if motion is not None and previous[0] is not None and self._ground.shape[:2] == motion.valid.shape:
             self._count_flips(labels, [one for one in previous if one is not None], motion)
 
-    def write(self, folder: Path, model_sha256: str, reference_sha256: str | None) -> None:
+    def write(self, folder: Path, data: Data, model_sha256: str, reference_sha256: str | None) -> None:
         """Write pictures and their index, whole or not at all.
 
         Raises:
@@ -104,6 +105,7 @@ class PictureGatherer:
             ]
             index = Pictures(
                 model_sha256=model_sha256,
+                data=data,
                 reference_sha256=UNSET if reference_sha256 is None else reference_sha256,
                 worst=worst,
                 flicker=flicker,
@@ -118,7 +120,7 @@ class PictureGatherer:
         near = [one for one in self._worst if one.clip == self._clip and frame.index - one.frame.index < APART]
         if not differing or any(one.differing >= differing for one in near):
             return
-        kept = [one for one in self._worst if all(one is not other for other in near)]
+        kept = [one for one in self._worst if not any(one is less for less in near)]
         kept.append(_Candidate(self._clip, frame, list(labels), differing))
         self._worst = sorted(kept, key=lambda one: -one.differing)[:WORST]
 

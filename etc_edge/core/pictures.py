@@ -8,6 +8,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from etc_edge.core.errors import ResultsError
+from etc_edge.core.results import Data
 
 INDEX = "pictures.json"
 
@@ -43,9 +44,10 @@ class FlickerMap(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Pictures(msgspec.Struct, frozen=True, kw_only=True):
-    """What the folder's index holds; the hashes are those of the results that the pictures belong to."""
+    """What the folder's index holds; hashes and data are those of the results that the pictures belong to."""
 
     model_sha256: str
+    data: Data
     worst: list[WorstFrame]
     flicker: list[FlickerMap]
     reference_sha256: str | UnsetType = UNSET
@@ -54,6 +56,18 @@ class Pictures(msgspec.Struct, frozen=True, kw_only=True):
 def pictures_folder(results: Path) -> Path:
     """Where the pictures of a results file lie: `NAME.pictures` beside `NAME.json`."""
     return results.with_suffix(".pictures")
+
+
+def check_pictures_folder(folder: Path) -> None:
+    """Refuse a place for pictures early, before long work.
+
+    Raises:
+        ResultsError: something stands there that is no folder of pictures and would be overwritten.
+    """
+    if folder.exists() and not (folder / INDEX).is_file():
+        raise ResultsError(
+            f"Found {folder}, which holds no {INDEX} and would be overwritten.", "Choose another name for the results."
+        )
 
 
 def load_pictures(folder: Path) -> Pictures | None:

@@ -97,7 +97,24 @@ def paired_intervals(base: Results, new: Results) -> Mapping[str, Interval]:
     if (base.data.name, base.data.split) != (new.data.name, new.data.split) or _flow(base) != _flow(new):
         return {}
     before, after = FrameSamples.of(base.samples), FrameSamples.of(new.samples)
-    return difference_intervals(after, before) if same_frames(before, after) else {}
+    if not same_frames(before, after):
+        return {}
+    found = difference_intervals(after, before)
+    if _same_reference_counts(base, new):
+        # Then a drop changes by what the model's own figure changes, the other way round.
+        found |= {f"drop.{path.partition('.')[2]}": (-high, -low) for path, (low, high) in found.items()}
+    return found
+
+
+def _same_reference_counts(base: Results, new: Results) -> bool:
+    """Whether both references gave the same labels, as far as counts can tell."""
+    counts = [
+        None if isinstance(one, UnsetType) or isinstance(one.samples, UnsetType) else one.samples
+        for one in (base.reference, new.reference)
+    ]
+    if counts[0] is None or counts[1] is None:
+        return False
+    return all(getattr(counts[0], name) == getattr(counts[1], name) for name in ("truth", "steadiness", "flicker"))
 
 
 def difference_of(new: float, new_interval: Interval, base: float, base_interval: Interval) -> Interval:

@@ -28,7 +28,7 @@ class Subject:
 
 
 def load_subjects(files: Sequence[Path]) -> list[Subject]:
-    """Read results files; pictures are taken only where they are of these very models.
+    """Read results files; pictures are taken only where they are of these very models and data.
 
     Raises:
         ResultsError: a file, or the index of its pictures, cannot be read.
@@ -46,4 +46,5 @@ def load_subjects(files: Sequence[Path]) -> list[Subject]:
 def _belong(pictures: Pictures, results: Results) -> bool:
     reference = results.reference
     their_reference = reference if isinstance(reference, UnsetType) else reference.bundle.sha256
-    return (pictures.model_sha256, pictures.reference_sha256) == (results.bundle.sha256, their_reference)
+    theirs = results.bundle.sha256, their_reference, results.data
+    return (pictures.model_sha256, pictures.reference_sha256, pictures.data) == theirs

@@ -18,6 +18,7 @@ from etc_edge.benchmark.pictures import PictureGatherer
 from etc_edge.core.environment import device, versions
 from etc_edge.core.errors import DatasetError, EtcEdgeError
 from etc_edge.core.labels import LabelSet
+from etc_edge.core.pictures import check_pictures_folder
 from etc_edge.core.progress import Progress, Silent
 from etc_edge.core.results import Accuracy, Data, Drop, Results, Temporal
 from etc_edge.data.clip import Clip, ClipFrame
@@ -72,6 +73,8 @@ def evaluate(
         EtcEdgeError: the models, the data and their classes do not fit each other, or a model cannot run here.
     """
     progress = progress or Silent()
+    if pictures is not None:
+        check_pictures_folder(pictures)
     dataset = open_dataset(data)
     clips = dataset.clips(split)
     estimator = _estimator(clips, flow)
@@ -94,7 +97,7 @@ def evaluate(
     )
     hashes = [segmenter.compiled.manifest.bundle_hash for segmenter in segmenters]
     if gatherer is not None and pictures is not None:
-        gatherer.write(pictures, hashes[0], hashes[1] if reference is not None else None)
+        gatherer.write(pictures, described, hashes[0], hashes[1] if reference is not None else None)
     ours = measured[0].results(model, described)
     if reference is None:
         return ours

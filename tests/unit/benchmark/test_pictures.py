@@ -11,10 +11,12 @@ import pytest
 from etc_edge.benchmark.pictures import APART, LOST, WORST, PictureGatherer
 from etc_edge.core.labels import LabelSet
 from etc_edge.core.pictures import load_pictures
+from etc_edge.core.results import Data
 from etc_edge.data.clip import ClipFrame
 from etc_edge.metrics.motion import Motion, motion_between
 
 LABELS = LabelSet(("road", "car"), ((10, 20, 30), (200, 100, 0)))
+DATA = Data(name="street", frames=3)
 IMAGE = np.full((24, 32, 3), 90, np.uint8)
 
 
@@ -48,7 +50,7 @@ def test_the_worst_frames_are_kept_and_neighbours_are_not(tmp_path: Path) -> Non
     wrong = [0] * 60
     for place, count in ((5, 50), (6, 60), (20, 40), (30, 30), (45, 20)):
         wrong[place] = count
-    gathered(wrong, [0] * 60).write(tmp_path / "p", "m", "r")
+    gathered(wrong, [0] * 60).write(tmp_path / "p", DATA, "m", "r")
     pictures = load_pictures(tmp_path / "p")
     assert pictures is not None
     assert (pictures.model_sha256, pictures.reference_sha256) == ("m", "r")
@@ -62,8 +64,8 @@ def test_the_worst_frames_are_kept_and_neighbours_are_not(tmp_path: Path) -> Non
 
 
 def test_flips_count_only_where_the_reference_keeps_its_label(tmp_path: Path) -> None:
-    gathered([0, 10, 0], [0, 0, 0]).write(tmp_path / "ours", "m", "r")
-    gathered([0, 10, 0], [0, 10, 0]).write(tmp_path / "both", "m", "r")
+    gathered([0, 10, 0], [0, 0, 0]).write(tmp_path / "ours", DATA, "m", "r")
+    gathered([0, 10, 0], [0, 10, 0]).write(tmp_path / "both", DATA, "m", "r")
     ours, both = load_pictures(tmp_path / "ours"), load_pictures(tmp_path / "both")
     assert ours is not None
     assert both is not None
@@ -79,7 +81,7 @@ def test_a_model_alone_is_held_against_the_truth(tmp_path: Path) -> None:
     gatherer.begin_clip("stills")
     gatherer.add(frame(0), [labels(5)], [None], None)
     gatherer.add(ClipFrame(1, IMAGE), [labels(9)], [None], None)
-    gatherer.write(tmp_path / "p", "m", None)
+    gatherer.write(tmp_path / "p", DATA, "m", None)
     pictures = load_pictures(tmp_path / "p")
     assert pictures is not None
     assert [one.index for one in pictures.worst] == [0], "a frame without labels has nothing to differ from"
@@ -88,7 +90,7 @@ def test_a_model_alone_is_held_against_the_truth(tmp_path: Path) -> None:
 
 
 def test_equal_models_leave_no_pictures(tmp_path: Path) -> None:
-    gathered([3, 3], [3, 3]).write(tmp_path / "p", "m", "r")
+    gathered([3, 3], [3, 3]).write(tmp_path / "p", DATA, "m", "r")
     pictures = load_pictures(tmp_path / "p")
     assert pictures is not None
     assert pictures.worst == []

@@ -64,6 +64,19 @@ def test_other_frames_are_not_paired() -> None:
     assert alone[1] - alone[0] > paired[1] - paired[0]
 
 
+def test_a_drop_against_the_same_reference_changes_as_the_model_does() -> None:
+    base, new = measured(seed=1, reference=fp32()), measured(wrong=0.23, seed=2, reference=fp32(speed_ms=40))
+    found = by_figure(base, new)
+    drop, own = found["drop.miou"], found["accuracy.miou"]
+    assert drop.verdict == own.verdict == "worse"
+    assert drop.interval is not None
+    assert own.interval is not None
+    assert drop.interval == (-own.interval[1], -own.interval[0])
+    other = by_figure(base, measured(wrong=0.23, seed=2, reference=fp32(wrong=0.1)))["drop.miou"].interval
+    assert other is not None
+    assert other[1] - other[0] > drop.interval[1] - drop.interval[0]
+
+
 def test_nothing_is_claimed_without_intervals() -> None:
     base = msgspec.structs.replace(measured(seed=1), samples=UNSET, intervals=UNSET)
     new = msgspec.structs.replace(measured(wrong=0.5, speed_ms=99), samples=UNSET, intervals=UNSET)
