@@ -147,7 +147,7 @@ def _frame(one: WorstFrame, folder: Path, paired: bool) -> Markup:
     ]
     other = "the reference" if paired else "the truth"
     text = f"{one.clip}, frame {one.index}: {one.differing:.2%} of the pixels differ from {other}."
-    return join(tag("p", text), tag("div", *figures, class_="strip"))
+    return tag("div", tag("p", text), tag("div", *figures, class_="strip"), class_="worst")
 
 
 def _image(path: Path, description: str) -> Markup:
