@@ -16,9 +16,10 @@ import click
     help="Folder to write to.",
 )
 def command(out: Path) -> None:
-    """Take the shipped network the whole way on a synthetic street: quantize, compile, run and evaluate.
+    """Take the shipped network the whole way on a synthetic street: quantize, compile, run, evaluate, report.
 
-    Trains nothing, downloads nothing and needs no torch. Writes the INT8 bundle, an annotated video and the results.
+    Trains nothing, downloads nothing and needs no torch. Writes the INT8 bundle, an annotated video, the results and
+    a report of them in one HTML file.
     """
     from etc_edge.cli.settings import progress
     from etc_edge.report.table import print_results
@@ -29,3 +30,4 @@ def command(out: Path) -> None:
     click.echo(f"video    {report.video}")
     click.echo(f"bundle   {report.int8}")
     click.echo(f"results  {report.results_path}")
+    click.echo(f"report   {report.page}")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from etc_edge.cli.gates import gate_options
 from etc_edge.cli.size import size_hw as parse_size
 
 
@@ -37,6 +38,9 @@ from etc_edge.cli.size import size_hw as parse_size
     "--flip-probabilities", "flip", flag_value="probabilities", help="Average class probabilities, as ETC's code does."
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write results to a file.")
+@click.option("--pictures", is_flag=True, help="Keep worst frames and flicker maps beside --json, for a report.")
+@click.option("--baseline", type=click.Path(path_type=Path, dir_okay=False), help="Compare with a results file.")
+@gate_options
 def command(
     model: Path | None,
     data: str,
@@ -52,15 +56,24 @@ def command(
     size_hw: tuple[int, int] | None,
     flip: Any,
     json_path: Path | None,
+    pictures: bool,
+    baseline: Path | None,
+    conditions: tuple[str, ...],
+    junit_path: Path | None,
+    github: bool,
 ) -> None:
     """Measure accuracy, steadiness and latency of a model on labelled clips.
 
     With --reference the FP32 model sees the same frames in turn, and the table shows what INT8 cost. The averages
-    of --flip and --flip-probabilities hold for both, and cost a second inference a frame.
+    of --flip and --flip-probabilities hold for both, and cost a second inference a frame. With --baseline the results
+    are compared with a file of before, and --fail-if holds them to gates: see `etc-edge compare --help`.
     """
+    from etc_edge.cli.gates import finish, read_gates
     from etc_edge.cli.settings import progress
-    from etc_edge.core.results import save_results
+    from etc_edge.core.pictures import pictures_folder
+    from etc_edge.core.results import load_results, save_results
     from etc_edge.report.table import print_results
+    from etc_edge.stages.compare import compare
     from etc_edge.stages.evaluate import evaluate
     from etc_edge.stages.flip import flipped_bundle
     from etc_edge.stages.official import NETWORK, official_bundle
@@ -70,6 +83,11 @@ def command(
         raise click.UsageError(f"Found {found}, expected one: a bundle, an engine, or --from-official FILE.")
     if official is None and (network is not None or size_hw is not None):
         raise click.UsageError("Found --network or --size without --from-official: a bundle has its own.")
+    if pictures and json_path is None:
+        raise click.UsageError("Found --pictures without --json, expected a results file to lay them beside.")
+    folder = pictures_folder(json_path) if pictures and json_path is not None else None
+    gates = read_gates(conditions, with_base=baseline is not None)
+    base = None if baseline is None else load_results(baseline)
     with ExitStack() as stack:
         if official is not None:
             bundle = official_bundle(official, data, split, network or NETWORK, size_hw, progress())
@@ -78,8 +96,10 @@ def command(
         if flip is not None:
             model = stack.enter_context(flipped_bundle(model, flip))
             reference = None if reference is None else stack.enter_context(flipped_bundle(reference, flip))
-        results = evaluate(model, data, split, reference, target, flow, threads, frames, progress())
+        results = evaluate(model, data, split, reference, target, flow, threads, frames, progress(), folder)
     print_results(results, classes=by_class)
     if json_path is not None:
         save_results(results, json_path)
         click.echo(f"results in {json_path}")
+    if base is not None or gates:
+        finish(compare(results, base, gates), junit_path, github)

@@ -30,6 +30,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("etc_edge.cli.run", "Run a model on a source of frames."),
     "evaluate": ("etc_edge.cli.evaluate", "Measure accuracy, steadiness and latency on labelled clips."),
     "benchmark": ("etc_edge.cli.benchmark", "Time models on engines against each other."),
+    "compare": ("etc_edge.cli.compare", "Compare two results files, and hold a release to gates."),
+    "report": ("etc_edge.cli.report", "Show results as one HTML file, as Markdown or on the terminal."),
     "inspect": ("etc_edge.cli.inspect", "Show what a bundle holds."),
     "verify": ("etc_edge.cli.verify", "Check a bundle's files, and an engine on its self-test."),
     "doctor": ("etc_edge.cli.doctor", "Say what this machine can run, and what to install for the rest."),

@@ -13,6 +13,7 @@
     ├── SourceError        where frames come from
     ├── SinkError          where results go
     ├── ResultsError       a results file
+    ├── GateError          a condition on results that cannot be decided
     └── DependencyError    an optional package that is missing
 
 `message` says what was found and what was expected, `hint` what to do. Errors of other libraries are mapped
@@ -90,6 +91,13 @@ class SinkError(EtcEdgeError):
 
 class ResultsError(EtcEdgeError):
     """A results file that cannot be read or compared."""
+
+
+class GateError(EtcEdgeError):
+    """A gate that is no condition, or names what no results hold or what was not measured."""
+
+    # A gate that cannot be decided must not look like one that fired.
+    exit_code = 2
 
 
 class DependencyError(EtcEdgeError):

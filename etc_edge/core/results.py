@@ -10,6 +10,7 @@ from msgspec import UNSET, UnsetType
 
 from etc_edge.core.atomic import atomic_file
 from etc_edge.core.errors import ResultsError
+from etc_edge.core.packed import Packed
 
 SCHEMA_VERSION = 1
 
@@ -79,8 +80,35 @@ class Drop(msgspec.Struct, frozen=True, kw_only=True):
     flicker: float | UnsetType = UNSET
 
 
+class Samples(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts of every frame, which intervals, comparisons and reports are worked out from.
+
+    Frames of all clips stand behind one another; a row of zeros was not measured (no labels, no frame before it).
+
+    Args:
+        classes: names, in the order of counts.
+        clips: names, and in `clip_frames` how many frames of each were measured.
+        latency_ms: float32 (frames,).
+        truth: int32 (frames, 2, classes), intersections and unions of prediction and ground truth.
+        steadiness: int32 (frames, 2, classes), those of the frame before and this one, brought back along the flow.
+        flicker: int32 (frames, 2), pixels that changed class without changing looks, and pixels of unchanged looks.
+    """
+
+    classes: tuple[str, ...]
+    clips: tuple[str, ...]
+    clip_frames: tuple[int, ...]
+    latency_ms: Packed
+    truth: Packed
+    steadiness: Packed
+    flicker: Packed
+
+
 class Results(msgspec.Struct, frozen=True, kw_only=True):
-    """One measured model; `reference` holds the same for the FP32 model of the same run."""
+    """One measured model; `reference` holds the same for the FP32 model of the same run.
+
+    `intervals` holds lower and upper ends by the path of a figure ("accuracy.miou", "drop.tc", "latency_ms.p50"): 95 %
+    intervals by bootstrap over clips and blocks of neighbouring frames.
+    """
 
     bundle: Model
     data: Data
@@ -96,6 +124,8 @@ class Results(msgspec.Struct, frozen=True, kw_only=True):
     energy_j_per_frame: float | UnsetType = UNSET
     reference: Results | UnsetType = UNSET
     drop: Drop | UnsetType = UNSET
+    intervals: dict[str, tuple[float, float]] | UnsetType = UNSET
+    samples: Samples | UnsetType = UNSET
 
 
 def save_results(results: Results | list[Results], path: Path) -> None:
@@ -105,22 +135,39 @@ def save_results(results: Results | list[Results], path: Path) -> None:
 
 
 def load_results(path: Path) -> Results:
-    """Read one results file.
+    """Read a file that holds one model's results.
+
+    Raises:
+        ResultsError: the file is missing, is not JSON, does not fit the schema, or holds several.
+    """
+    found = load_all_results(path)
+    if len(found) != 1:
+        raise ResultsError(f"Found results of {len(found)} models in {path}, expected those of one.")
+    return found[0]
+
+
+def load_all_results(path: Path) -> list[Results]:
+    """Read a results file of one model or of several.
 
     Raises:
         ResultsError: the file is missing, is not JSON, or does not fit the schema.
     """
     try:
-        results = msgspec.json.decode(Path(path).read_bytes(), type=Results)
+        text = Path(path).read_bytes()
+        several = text.lstrip().startswith(b"[")
+        found = msgspec.json.decode(text, type=list[Results]) if several else [msgspec.json.decode(text, type=Results)]
     except OSError as error:
         raise ResultsError(f"Found no results at {path}.") from error
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ResultsError(
             f"Found {path}, which is no results file: {error}.", "Results are written by commands with --json."
         ) from error
-    if results.schema_version != SCHEMA_VERSION:
-        raise ResultsError(
-            f"Found results of schema {results.schema_version} in {path}, expected {SCHEMA_VERSION}.",
-            "Measure again with this version of etc-edge.",
-        )
-    return results
+    if not found:
+        raise ResultsError(f"Found {path}, which is no results file: it holds an empty list.")
+    for results in found:
+        if results.schema_version != SCHEMA_VERSION:
+            raise ResultsError(
+                f"Found results of schema {results.schema_version} in {path}, expected {SCHEMA_VERSION}.",
+                "Measure again with this version of etc-edge.",
+            )
+    return found

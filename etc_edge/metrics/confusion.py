@@ -79,9 +79,11 @@ class ConfusionMatrix:
         self._void = void
         self.matrix: Counts = np.zeros((classes, classes), np.int64)
 
-    def update(self, labels: Labels, truth: Labels) -> None:
-        """Add one frame; see `confusion_matrix`."""
-        self.matrix += confusion_matrix(labels, truth, len(self.matrix), self._void)
+    def update(self, labels: Labels, truth: Labels) -> Counts:
+        """Add one frame, and give its own matrix; see `confusion_matrix`."""
+        added = confusion_matrix(labels, truth, len(self.matrix), self._void)
+        self.matrix += added
+        return added
 
     def compute(self, names: Sequence[str]) -> Accuracy:
         """mIoU over present classes, IoU by name and pixel accuracy.

@@ -21,6 +21,21 @@ class Steadiness:
     flicker: float
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class PairCounts:
+    """What one pair of neighbours adds.
+
+    Args:
+        matrix: see `tc_matrix`.
+        changed: pixels that look the same one frame later but changed class.
+        same_look: pixels that look the same.
+    """
+
+    matrix: Counts
+    changed: int
+    same_look: int
+
+
 def tc_matrix(labels: Labels, back: Labels, motion: Motion, classes: int, void: int = 255) -> Counts:
     """How often each class becomes each class along the flow, int64 (classes, classes).
 
@@ -67,8 +82,8 @@ class TemporalConsistency:
         self._changed, self._same_look = 0, 0
         self.pairs = 0
 
-    def update(self, labels: Labels, next_labels: Labels, motion: Motion) -> None:
-        """Add a pair.
+    def update(self, labels: Labels, next_labels: Labels, motion: Motion) -> PairCounts:
+        """Add a pair, and give its own counts.
 
         Args:
             labels: uint8 (H, W), of frame t.
@@ -81,12 +96,14 @@ class TemporalConsistency:
         if labels.shape != motion.valid.shape:
             raise EtcEdgeError(f"Found labels of shape {labels.shape} for flow of shape {motion.valid.shape}.")
         classes, back = len(self._matrix), motion.bring_back(next_labels)
-        self._matrix += tc_matrix(labels, back, motion, classes, self._void)
+        added = tc_matrix(labels, back, motion, classes, self._void)
+        self._matrix += added
         self._etc += tc_etc_counts(labels, next_labels, motion.flow, classes)
         changed, same_look = flicker_counts(labels, back, motion, self._void)
         self._changed += changed
         self._same_look += same_look
         self.pairs += 1
+        return PairCounts(added, changed, same_look)
 
     def compute(self) -> Steadiness:
         """tc: mean IoU over classes present; tc_etc: over all classes, an absent one counting 0; flicker: the share

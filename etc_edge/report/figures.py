@@ -30,6 +30,7 @@ class _Figure:
     read: Read
     show: Callable[[float], str]
     compare: Callable[[float, float], str]
+    path: str = ""
 
 
 def with_references(results: Results | Sequence[Results]) -> list[Results]:
@@ -89,11 +90,38 @@ def _row(figure: _Figure, columns: Sequence[Results]) -> Row | None:
     found = [figure.read(column) for column in columns]
     if all(isinstance(value, UnsetType) for value in found):
         return None
-    values = tuple("" if isinstance(value, UnsetType) else figure.show(value) for value in found)
+    values = tuple(
+        "" if isinstance(value, UnsetType) else figure.show(value) + _interval(figure, column)
+        for value, column in zip(found, columns, strict=True)
+    )
     change = ""
     if len(found) == 2 and not isinstance(found[0], UnsetType) and not isinstance(found[1], UnsetType):
         change = figure.compare(found[0], found[1])
+        if columns[1].reference == columns[0]:
+            change += _change_interval(figure, columns[1])
     return Row(figure.title, values, change)
+
+
+def _interval(figure: _Figure, results: Results) -> str:
+    """The 95 % interval of a figure, where it was worked out."""
+    if isinstance(results.intervals, UnsetType) or figure.path not in results.intervals:
+        return ""
+    low, high = results.intervals[figure.path]
+    return f" [{figure.show(low).rstrip('%')}, {figure.show(high).rstrip('%')}]"
+
+
+def _change_interval(figure: _Figure, results: Results) -> str:
+    """The interval of ours − reference, which is that of the drop the other way round."""
+    path = f"drop.{figure.path.rpartition('.')[2]}"
+    if isinstance(results.intervals, UnsetType) or path not in results.intervals:
+        return ""
+    low, high = results.intervals[path]
+    return f" [{_points(0, -high)}, {_points(0, -low)}]"
+
+
+def _figure(title: str, path: str, show: Callable[[float], str], compare: Callable[[float, float], str]) -> _Figure:
+    group, _, name = path.partition(".")
+    return _Figure(title, _reader(group, name), show, compare, path)
 
 
 def _reader(group: str, name: str) -> Read:
@@ -147,19 +175,19 @@ def _ratio(before: float, after: float) -> str:
 
 
 _FIGURES = (
-    _Figure("mIoU", _reader("accuracy", "miou"), _percent, _points),
-    _Figure("pixel accuracy", _reader("accuracy", "pixel_accuracy"), _percent, _points),
-    _Figure("tc (temporal consistency)", _reader("temporal", "tc"), _percent, _points),
-    _Figure("tc_etc (ETC's procedure)", _reader("temporal", "tc_etc"), _percent, _points),
-    _Figure("flicker", _reader("temporal", "flicker"), _percent, _points),
-    _Figure("vc8", _reader("temporal", "vc8"), _percent, _points),
-    _Figure("vc16", _reader("temporal", "vc16"), _percent, _points),
-    _Figure("agreement with the reference", _reader("temporal", "agreement"), _percent, _points),
-    _Figure("latency mean, ms", _reader("latency_ms", "mean"), _number, _ratio),
-    _Figure("latency p50, ms", _reader("latency_ms", "p50"), _number, _ratio),
-    _Figure("latency p99, ms", _reader("latency_ms", "p99"), _number, _ratio),
+    _figure("mIoU", "accuracy.miou", _percent, _points),
+    _figure("pixel accuracy", "accuracy.pixel_accuracy", _percent, _points),
+    _figure("tc (temporal consistency)", "temporal.tc", _percent, _points),
+    _figure("tc_etc (ETC's procedure)", "temporal.tc_etc", _percent, _points),
+    _figure("flicker", "temporal.flicker", _percent, _points),
+    _figure("vc8", "temporal.vc8", _percent, _points),
+    _figure("vc16", "temporal.vc16", _percent, _points),
+    _figure("agreement with the reference", "temporal.agreement", _percent, _points),
+    _figure("latency mean, ms", "latency_ms.mean", _number, _ratio),
+    _figure("latency p50, ms", "latency_ms.p50", _number, _ratio),
+    _figure("latency p99, ms", "latency_ms.p99", _number, _ratio),
     _Figure("frames per second", lambda results: results.throughput_fps, _number, _ratio),
-    _Figure("model size", _reader("bundle", "model_bytes"), _megabytes, _ratio),
+    _figure("model size", "bundle.model_bytes", _megabytes, _ratio),
     _Figure("peak memory", lambda results: _as_figure(results.peak_memory_bytes), _megabytes, _ratio),
     _Figure("energy a frame, J", lambda results: results.energy_j_per_frame, _number, _ratio),
 )

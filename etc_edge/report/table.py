@@ -38,6 +38,8 @@ def print_results(
     console.print(_table(columns, rows + stage_rows(columns)))
     if classes and (of_classes := class_rows(columns)):
         console.print(_table(columns, of_classes))
+    if any(not isinstance(column.intervals, UnsetType) for column in columns):
+        console.print("in brackets: 95 % intervals, by bootstrap over clips and blocks of frames", style="dim")
     for line in conditions(columns):
         console.print(line, style="dim", soft_wrap=True, markup=False)
 
@@ -63,7 +65,8 @@ def _table(columns: Sequence[Results], rows: Sequence[Row]) -> Table:
         table.add_column("change", justify="right")
     for row in rows:
         cells = (row.figure, *row.values, *([row.change] if with_change else []))
-        table.add_row(*(escape(cell) for cell in cells))
+        # An interval gets a line of its own, so that eighty columns are enough.
+        table.add_row(*(escape(cell.replace(" [", "\n[")) for cell in cells))
     return table
 
 

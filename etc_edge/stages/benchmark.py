@@ -13,6 +13,7 @@ from time import perf_counter
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import UNSET
 
 from etc_edge.backends.compiled import is_compiled
 from etc_edge.backends.targets import CPU, check_target
@@ -24,7 +25,9 @@ from etc_edge.core.errors import BundleError, SourceError
 from etc_edge.core.progress import Progress, Silent
 from etc_edge.core.results import Data, Latency, Model, Results
 from etc_edge.frames.source import open_source
+from etc_edge.metrics.intervals import figure_intervals
 from etc_edge.metrics.latency import latency
+from etc_edge.metrics.samples import FrameSamples, SampleRecorder
 from etc_edge.runtime.segmenter import Segmented, Segmenter
 
 UInt8 = npt.NDArray[np.uint8]
@@ -132,6 +135,11 @@ def _result(model: Model, data: Data, samples: Sequence[Segmented], decode_ms: S
     stages["infer"] = latency([sample.infer_ms for sample in samples])
     stages["postprocess"] = latency([sample.postprocess_ms for sample in samples])
     total = latency([sample.latency_ms for sample in samples])
+    recorder = SampleRecorder(())
+    recorder.begin_clip(data.name)
+    for sample in samples:
+        recorder.add(sample.latency_ms, None, None, None)
+    recorded = recorder.samples()
     return Results(
         bundle=model,
         data=data,
@@ -140,6 +148,8 @@ def _result(model: Model, data: Data, samples: Sequence[Segmented], decode_ms: S
         latency_ms=total,
         stages_ms=stages,
         throughput_fps=1e3 / total.mean,
+        intervals=figure_intervals(FrameSamples.of(recorded)) or UNSET,
+        samples=recorded,
     )
 
 

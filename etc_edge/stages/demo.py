@@ -1,15 +1,17 @@
-"""The whole way on the shipped model and a synthetic street: quantize, compile, run, evaluate."""
+"""The whole way on the shipped model and a synthetic street: quantize, compile, run, evaluate, report."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
 
+from etc_edge.core.pictures import pictures_folder
 from etc_edge.core.progress import Progress, Silent
 from etc_edge.core.results import Results, save_results
 from etc_edge.quantization.recipe import CalibrationRecipe, QuantizeRecipe
 from etc_edge.stages.evaluate import evaluate
 from etc_edge.stages.quantize import quantize
+from etc_edge.stages.report import report
 from etc_edge.stages.run import Outputs, RunReport, run
 
 MODEL = Path(__file__).parent.parent / "demo" / "street_small.etc"
@@ -29,6 +31,7 @@ class DemoReport:
         results_path: results of the evaluation as JSON.
         results: the same, INT8 with FP32 as its reference.
         run: how the video was made.
+        page: the report, one HTML file.
     """
 
     int8: Path
@@ -36,6 +39,7 @@ class DemoReport:
     results_path: Path
     results: Results
     run: RunReport
+    page: Path
 
 
 def demo(out: Path, progress: Progress | None = None) -> DemoReport:
@@ -53,6 +57,9 @@ def demo(out: Path, progress: Progress | None = None) -> DemoReport:
     recipe = QuantizeRecipe(calibration=CalibrationRecipe(split="train", frames=48))
     quantize(MODEL, int8, recipe, CALIBRATION, progress=progress)
     ran = run(int8, VIDEO, Outputs(video=video), progress=progress)
-    results = evaluate(int8, VALIDATION, "val", reference=MODEL, progress=progress)
+    pictures = pictures_folder(results_path)
+    results = evaluate(int8, VALIDATION, "val", reference=MODEL, progress=progress, pictures=pictures)
     save_results(results, results_path)
-    return DemoReport(int8, video, results_path, results, ran)
+    page = out / "report.html"
+    report([results_path], page)
+    return DemoReport(int8, video, results_path, results, ran, page)

@@ -14,9 +14,11 @@ from msgspec import UNSET, UnsetType
 
 from etc_edge.backends.targets import CPU
 from etc_edge.benchmark.model import described_model
+from etc_edge.benchmark.pictures import PictureGatherer
 from etc_edge.core.environment import device, versions
 from etc_edge.core.errors import DatasetError, EtcEdgeError
 from etc_edge.core.labels import LabelSet
+from etc_edge.core.pictures import check_pictures_folder
 from etc_edge.core.progress import Progress, Silent
 from etc_edge.core.results import Accuracy, Data, Drop, Results, Temporal
 from etc_edge.data.clip import Clip, ClipFrame
@@ -24,8 +26,10 @@ from etc_edge.data.dataset import Dataset, open_dataset
 from etc_edge.flow.base import Flow, open_flow
 from etc_edge.metrics.agreement import Agreement
 from etc_edge.metrics.confusion import ConfusionMatrix
+from etc_edge.metrics.intervals import difference_intervals, figure_intervals
 from etc_edge.metrics.latency import LatencyHistogram
 from etc_edge.metrics.motion import Motion, motion_between
+from etc_edge.metrics.samples import FrameSamples, SampleRecorder
 from etc_edge.metrics.temporal import TemporalConsistency
 from etc_edge.metrics.video_consistency import VideoConsistency
 from etc_edge.runtime.segmenter import Segmented, Segmenter
@@ -48,6 +52,7 @@ def evaluate(
     threads: int | None = None,
     frames: int | None = None,
     progress: Progress | None = None,
+    pictures: Path | None = None,
 ) -> Results:
     """Measure a model on the clips of a split.
 
@@ -62,11 +67,14 @@ def evaluate(
         threads: processor threads of one inference; None takes all that this process may use.
         frames: stop after so many frames; None takes all.
         progress: told what goes on.
+        pictures: a folder for worst frames and flicker maps, which a report shows; None draws none.
 
     Raises:
         EtcEdgeError: the models, the data and their classes do not fit each other, or a model cannot run here.
     """
     progress = progress or Silent()
+    if pictures is not None:
+        check_pictures_folder(pictures)
     dataset = open_dataset(data)
     clips = dataset.clips(split)
     estimator = _estimator(clips, flow)
@@ -78,16 +86,34 @@ def evaluate(
         for segmenter in segmenters:
             check_classes(segmenter.label_set, dataset, progress)
         measured = [_Measured(segmenter, dataset.label_set, estimator.name) for segmenter in segmenters]
-        run = _Run(measured, estimator, progress)
+        titles = tuple(segmenter.compiled.manifest.precision.upper() for segmenter in segmenters)
+        if len(set(titles)) < len(titles):
+            titles = ("this model", "reference")
+        gatherer = None if pictures is None else PictureGatherer(dataset.label_set, titles)
+        run = _Run(measured, estimator, progress, gatherer)
         run.over(clips, frames)
     described = Data(
         name=dataset.name, split=split, frames=run.frames, clips=run.clips, labelled_frames=run.labelled_frames
     )
+    hashes = [segmenter.compiled.manifest.bundle_hash for segmenter in segmenters]
+    if gatherer is not None and pictures is not None:
+        gatherer.write(pictures, described, hashes[0], hashes[1] if reference is not None else None)
     ours = measured[0].results(model, described)
     if reference is None:
         return ours
     theirs = measured[1].results(reference, described)
-    return msgspec.structs.replace(ours, reference=theirs, drop=drop_between(theirs, ours))
+    return with_reference(ours, theirs)
+
+
+def with_reference(ours: Results, reference: Results) -> Results:
+    """Our results with those of the reference of the same run, drops and their intervals."""
+    drop = drop_between(reference, ours)
+    intervals = {} if isinstance(ours.intervals, UnsetType) else dict(ours.intervals)
+    if not isinstance(ours.samples, UnsetType) and not isinstance(reference.samples, UnsetType):
+        differences = difference_intervals(FrameSamples.of(reference.samples), FrameSamples.of(ours.samples))
+        named = {path.split(".")[1]: interval for path, interval in differences.items()}
+        intervals |= {f"drop.{name}": ends for name, ends in named.items() if getattr(drop, name) is not UNSET}
+    return msgspec.structs.replace(ours, reference=reference, drop=drop, intervals=intervals or UNSET)
 
 
 def check_classes(classes: LabelSet, dataset: Dataset, progress: Progress) -> None:
@@ -162,26 +188,35 @@ class _Measured:
         self.consistency = VideoConsistency(void=self.labels.void)
         self.total = LatencyHistogram()
         self.stages = {stage: LatencyHistogram() for stage in STAGES}
+        self.recorder = SampleRecorder(self.labels.names)
 
-    def begin_clip(self) -> None:
+    def begin_clip(self, name: str) -> None:
         self.previous = None
         self.consistency.begin_clip()
+        self.recorder.begin_clip(name)
 
     def add(self, frame: ClipFrame, segmented: Segmented, motion: Motion | None) -> None:
         self.total.add(segmented.latency_ms)
         for stage, histogram in self.stages.items():
             histogram.add(getattr(segmented, f"{stage}_ms"))
+        truth = pair = None
         if frame.labels is not None:
-            self.confusion.update(segmented.labels, frame.labels)
+            truth = self.confusion.update(segmented.labels, frame.labels)
             self.consistency.update(segmented.labels, frame.labels)
         else:
             self.consistency.begin_clip()
         if motion is not None and self.previous is not None:
-            self.temporal.update(self.previous, segmented.labels, motion)
+            pair = self.temporal.update(self.previous, segmented.labels, motion)
         self.previous = segmented.labels
+        self.recorder.add(
+            segmented.latency_ms,
+            truth,
+            None if pair is None else pair.matrix,
+            None if pair is None else (pair.changed, pair.same_look),
+        )
 
     def results(self, path: Path, data: Data) -> Results:
-        total = self.total.compute()
+        total, samples = self.total.compute(), self.recorder.samples()
         return Results(
             bundle=described_model(path, self.segmenter),
             data=data,
@@ -192,6 +227,8 @@ class _Measured:
             latency_ms=total,
             stages_ms={stage: histogram.compute() for stage, histogram in self.stages.items()},
             throughput_fps=1e3 / total.mean,
+            intervals=figure_intervals(FrameSamples.of(samples)) or UNSET,
+            samples=samples,
         )
 
     def _accuracy(self, data: Data) -> Accuracy | UnsetType:
@@ -216,8 +253,10 @@ class _Measured:
 class _Run:
     """One pass over clips: every frame through every model, first and last in turn, and motion worked out once."""
 
-    def __init__(self, measured: list[_Measured], motions: _Motions, progress: Progress) -> None:
-        self.measured, self.motions, self.progress = measured, motions, progress
+    def __init__(
+        self, measured: list[_Measured], motions: _Motions, progress: Progress, gatherer: PictureGatherer | None
+    ) -> None:
+        self.measured, self.motions, self.progress, self.gatherer = measured, motions, progress, gatherer
         self.frames = self.clips = self.labelled_frames = 0
         if len(measured) > 1:
             measured[0].agreement = Agreement()
@@ -230,7 +269,9 @@ class _Run:
                     break
                 self.clips += 1
                 for model in self.measured:
-                    model.begin_clip()
+                    model.begin_clip(clip.name)
+                if self.gatherer is not None:
+                    self.gatherer.begin_clip(clip.name)
                 previous: ClipFrame | None = None
                 for index in range(len(clip) if limit is None else min(len(clip), limit - self.frames)):
                     frame = clip[index]
@@ -253,6 +294,9 @@ class _Run:
         motion = None if previous is None else self.motions.between(previous, frame)
         for model in order[1:]:
             segmented[id(model)] = model.segmenter.segment(frame.image_rgb)
+        if self.gatherer is not None:
+            labels = [segmented[id(model)].labels for model in self.measured]
+            self.gatherer.add(frame, labels, [model.previous for model in self.measured], motion)
         for model in self.measured:
             model.add(frame, segmented[id(model)], motion)
         agreement = self.measured[0].agreement

@@ -13,7 +13,7 @@ KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and is
 @pytest.mark.parametrize("kind", KINDS)
 def test_errors_cross_process_borders_with_their_hint(kind: type[EtcEdgeError]) -> None:
     error = pickle.loads(pickle.dumps(kind("Found 3.", "Try 4.")))
-    assert (type(error), error.message, error.hint, error.exit_code) == (kind, "Found 3.", "Try 4.", 1)
+    assert (type(error), error.message, error.hint, error.exit_code) == (kind, "Found 3.", "Try 4.", kind.exit_code)
     assert str(error) == "Found 3. Try 4."
     assert str(kind("Found 3.")) == "Found 3."
 

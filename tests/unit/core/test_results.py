@@ -7,7 +7,7 @@ import pytest
 from msgspec import UNSET
 
 from etc_edge.core.errors import ResultsError
-from etc_edge.core.results import Accuracy, Data, Drop, Model, Results, load_results, save_results
+from etc_edge.core.results import Accuracy, Data, Drop, Model, Results, load_all_results, load_results, save_results
 
 MEASURED = Results(
     bundle=Model(name="street", sha256="ab", precision="int8", model_bytes=3),
@@ -53,3 +53,10 @@ def test_a_missing_file_and_another_schema(tmp_path: Path) -> None:
     (tmp_path / "results.json").write_text(json.dumps({**written, "schema_version": 9}))
     with pytest.raises(ResultsError, match="Found results of schema 9"):
         load_results(tmp_path / "results.json")
+
+
+def test_files_of_several_models(tmp_path: Path) -> None:
+    save_results([MEASURED, MEASURED], tmp_path / "two.json")
+    assert load_all_results(tmp_path / "two.json") == [MEASURED, MEASURED]
+    with pytest.raises(ResultsError, match="Found results of 2 models"):
+        load_results(tmp_path / "two.json")

@@ -99,3 +99,15 @@ def test_the_table_says_what_it_was_measured_on(compared: Results) -> None:
 def test_ratios_measured_pair_by_pair_are_shown() -> None:
     text = printed([results("fp32", 0.68, 20.0), results("int8", 0.67, 5.0)], ratios=[1.0, 0.26])
     assert "×0.26" in text
+
+
+def test_intervals_stand_behind_figures_and_changes(compared: Results) -> None:
+    compared = msgspec.structs.replace(
+        compared, intervals={"accuracy.miou": (0.66, 0.69), "drop.miou": (-0.001, 0.007), "latency_ms.p50": (4.5, 5.5)}
+    )
+    rows = {row.figure: row for row in figure_rows(with_references(compared))}
+    assert rows["mIoU"].values == ("68.10%", "67.80% [66.00, 69.00]")
+    assert rows["mIoU"].change == "-0.30 [-0.70, +0.10]"
+    assert rows["latency p50, ms"].values[1] == "5.00 [4.50, 5.50]"
+    assert rows["latency p50, ms"].change == "×0.25"
+    assert "95 % intervals" in printed(compared)

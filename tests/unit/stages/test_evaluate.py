@@ -21,7 +21,9 @@ from etc_edge.data.dataset import Dataset, open_dataset
 from etc_edge.flow.base import open_flow
 from etc_edge.metrics.agreement import Agreement
 from etc_edge.metrics.confusion import ConfusionMatrix
+from etc_edge.metrics.intervals import mean_iou
 from etc_edge.metrics.motion import motion_between
+from etc_edge.metrics.samples import FrameSamples
 from etc_edge.metrics.temporal import TemporalConsistency
 from etc_edge.runtime.segmenter import Segmented, Segmenter
 from etc_edge.stages.compile import compile_bundle
@@ -304,3 +306,36 @@ def test_numbers_do_not_depend_on_the_reference(results: Results, int8: Bundle) 
     assert alone.accuracy == results.accuracy
     assert temporal_of(alone).tc == temporal_of(results).tc
     assert np.isfinite(temporal_of(alone).tc)
+
+
+LONGER = "synthetic:street?size=64x96&frames=8&train=2&val=2"
+
+
+def test_intervals_hold_the_figures_and_a_model_has_no_drop_against_itself(int8: Bundle, floating: Bundle) -> None:
+    found = evaluate(int8.path, LONGER, "val", floating.path, TARGET, threads=1)
+    assert not isinstance(found.intervals, type(UNSET))
+    assert not isinstance(found.accuracy, type(UNSET))
+    low, high = found.intervals["accuracy.miou"]
+    assert low <= found.accuracy.miou <= high
+    low, high = found.intervals["temporal.tc"]
+    assert low <= temporal_of(found).tc <= high
+    assert {"drop.miou", "drop.tc", "drop.flicker"} <= set(found.intervals)
+    assert not isinstance(found.reference, type(UNSET))
+    assert not isinstance(found.reference.intervals, type(UNSET))
+    assert not any(name.startswith("drop") for name in found.reference.intervals)
+    against_itself = evaluate(int8.path, LONGER, "val", int8.path, TARGET, threads=1)
+    assert not isinstance(against_itself.intervals, type(UNSET))
+    assert {against_itself.intervals[name] for name in ("drop.miou", "drop.tc", "drop.flicker")} == {(0.0, 0.0)}
+
+
+def test_samples_sum_to_the_figures(int8: Bundle) -> None:
+    found = evaluate(int8.path, DATA, "val", None, TARGET, threads=1)
+    assert not isinstance(found.samples, type(UNSET))
+    assert not isinstance(found.accuracy, type(UNSET))
+    samples = FrameSamples.of(found.samples)
+    assert samples.clip_frames == (3, 3)
+    assert float(mean_iou(samples.truth.sum(0).reshape(1, -1))[0]) == pytest.approx(found.accuracy.miou)
+    assert float(mean_iou(samples.steadiness.sum(0).reshape(1, -1))[0]) == pytest.approx(temporal_of(found).tc)
+    changed, same_look = samples.flicker.sum(0)
+    assert changed / same_look == pytest.approx(temporal_of(found).flicker)
+    assert found.intervals is UNSET, "six frames are too few to say"

@@ -1,0 +1,69 @@
+"""Intervals of the figures of results, and of the differences of two that were measured on the same frames."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+
+from etc_edge.metrics.bootstrap import Interval, quantile_interval, sums_interval
+from etc_edge.metrics.samples import FrameSamples
+
+Float = npt.NDArray[np.float64]
+
+# Path of a figure: the rows of samples that it is summed from, and how.
+_SUMMED: dict[str, tuple[str, Callable[[Float], Float]]] = {
+    "accuracy.miou": ("truth", lambda sums: mean_iou(sums)),
+    "temporal.tc": ("steadiness", lambda sums: mean_iou(sums)),
+    "temporal.flicker": ("flicker", lambda sums: sums[:, 0] / np.maximum(sums[:, 1], 1)),
+}
+_QUANTILES = {"latency_ms.p50": 0.5, "latency_ms.p90": 0.9, "latency_ms.p99": 0.99}
+
+
+def figure_intervals(samples: FrameSamples) -> dict[str, Interval]:
+    """95 % intervals by the path of a figure; where there are too few frames for one, it is absent."""
+    found = {
+        path: sums_interval(samples.by_clip(getattr(samples, rows)), statistic)
+        for path, (rows, statistic) in _SUMMED.items()
+    }
+    found |= {path: quantile_interval(samples.latency_ms, share) for path, share in _QUANTILES.items()}
+    return {path: interval for path, interval in found.items() if interval is not None}
+
+
+def difference_intervals(first: FrameSamples, second: FrameSamples) -> dict[str, Interval]:
+    """95 % intervals of first − second, with the same frames drawn for both, by the path of a figure.
+
+    What both find hard cancels: these are far narrower than the difference of two intervals.
+    """
+    found: dict[str, Interval] = {}
+    for path, (rows, statistic) in _SUMMED.items():
+        left, right = (getattr(samples, rows).reshape(len(samples.latency_ms), -1) for samples in (first, second))
+        interval = sums_interval(first.by_clip(np.concatenate([left, right], axis=1)), _difference(statistic))
+        if interval is not None:
+            found[path] = interval
+    return found
+
+
+def same_frames(first: FrameSamples, second: FrameSamples) -> bool:
+    """Whether two samples are of the same clips, frame for frame, in the same classes."""
+    return (first.classes, first.clips, first.clip_frames) == (second.classes, second.clips, second.clip_frames)
+
+
+def mean_iou(sums: Float) -> Float:
+    """Mean IoU over the classes with a union, (R,), of intersections, then unions, (R, 2 · classes); else nan."""
+    intersections, unions = np.split(sums, 2, axis=1)
+    present = unions > 0
+    iou = np.divide(intersections, unions, out=np.zeros_like(intersections), where=present)
+    counts = present.sum(1)
+    mean: Float = np.divide(iou.sum(1), counts, out=np.full(len(sums), np.nan), where=counts > 0)
+    return mean
+
+
+def _difference(statistic: Callable[[Float], Float]) -> Callable[[Float], Float]:
+    def difference(sums: Float) -> Float:
+        left, right = np.split(sums, 2, axis=1)
+        found: Float = statistic(left) - statistic(right)
+        return found
+
+    return difference
