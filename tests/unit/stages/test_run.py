@@ -82,6 +82,21 @@ def test_every_output_holds_every_frame(bundle: Bundle, video: Path, tmp_path: P
             np.testing.assert_array_equal(written, result.labels)
 
 
+def test_sources_share_the_network_and_have_outputs_of_their_own(bundle: Bundle, video: Path, tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path / "out.mp4", tmp_path / "labels", tmp_path / "out.jsonl")
+    sources = [str(video), "synthetic:street?size=48x64&frames=7"]
+    report = run(bundle.path, sources, outputs, BACKEND, threads=1)
+    assert report.frames_by_source == (FRAMES, 7)
+    assert report.frames == FRAMES + 7
+    assert report.dropped == {}
+    assert {"decode 1", "decode 2", "video 1", "labels 2", "infer"} <= set(report.stages_ms)
+    assert decoded(tmp_path / "out-1.mp4") == (FRAMES, FPS, (64, 96))
+    assert decoded(tmp_path / "out-2.mp4")[0] == len(list((tmp_path / "labels-2").iterdir())) == 7
+    assert left(tmp_path / "labels-1") == [f"{index:06d}.png" for index in range(FRAMES)]
+    with pytest.raises(SinkError, match="as source and as output"):
+        run(bundle.path, [str(video), str(tmp_path / "out-1.mp4")], Outputs(tmp_path / "out.mp4"), BACKEND)
+
+
 def test_a_limit_and_no_outputs(bundle: Bundle, video: Path) -> None:
     report = run(bundle.path, str(video), target=BACKEND, frames=7)
     assert report.frames == 7
