@@ -28,7 +28,8 @@ class Lane:
     frame takes the place of one that nobody took yet, at the network and at a sink that is too slow.
 
     Args:
-        source: where frames come from; whoever opened it closes it.
+        source: where frames come from; whoever opened it closes it, but what is live passes once and is closed when
+            no more is wanted, so that it stops waiting.
         sinks: where results go, by a name for their timings; each is written from a thread of its own.
         frames: how many frames to take from a file, or to label from what is live; None takes all.
         depth: how many may wait for the network and for each sink.
@@ -87,6 +88,9 @@ class Lane:
     def stop(self) -> None:
         """Take no more frames; results that sinks were given are still written."""
         self.decoded.drop()
+        if self._live:
+            # It may be waiting for a frame, or for a server to come back.
+            self._source.close()
         for _, channel in self._sinks.values():
             channel.end()
 
