@@ -20,6 +20,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--out", type=_FILE, help="Write an overlay video: .mp4, .mov or .mkv.")
 @click.option("--labels", type=click.Path(path_type=Path, file_okay=False), help="Write label PNGs to a folder.")
 @click.option("--json", "json_path", type=_FILE, help="Write one JSON object a frame.")
+@click.option("--steadiness", is_flag=True, help="Add running tc and flicker to the JSON, and when they are unusual.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after so many frames of each source.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one inference; left out, all cores.")
 def command(
@@ -29,20 +30,24 @@ def command(
     out: Path | None,
     labels: Path | None,
     json_path: Path | None,
+    steadiness: bool,
     frames: int | None,
     threads: int | None,
 ) -> None:
     """Run a model on sources of frames.
 
     The model is a bundle NAME.etc or a folder that `etc-edge compile --out` wrote. SOURCE is a video file, a folder
-    or glob of images, a camera's number, or synthetic:street. Several sources take turns, and each has outputs of its
-    own: out-1.mp4, out-2.mp4. Of a camera only the newest frame is labelled; frames that came meanwhile are counted.
-    Ctrl-C finishes the outputs with the frames that are done.
+    or glob of images, a camera's number, an address (rtsp, http, tcp, udp), or synthetic:street. Several sources take
+    turns, and each has outputs of its own: out-1.mp4, out-2.mp4. Of what is live only the newest frame is labelled;
+    frames that came meanwhile are counted, and a stream that goes away is opened again. Ctrl-C finishes the outputs
+    with the frames that are done.
     """
+    if steadiness and json_path is None:
+        raise click.UsageError("Found --steadiness without --json, expected a file to write it to.")
     from etc_edge.cli.settings import progress
     from etc_edge.stages.run import Outputs, run
 
-    outputs = Outputs(out, labels, json_path)
+    outputs = Outputs(out, labels, json_path, steadiness)
     report = run(model, sources, outputs, target, frames, threads, progress())
     _print(report)
     places = [outputs] if len(sources) == 1 else [outputs.numbered(number) for number in range(1, len(sources) + 1)]

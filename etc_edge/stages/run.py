@@ -1,4 +1,4 @@
-"""Run a model on videos, folders of images, cameras or the synthetic street."""
+"""Run a model on videos, folders of images, cameras, network streams or the synthetic street."""
 
 from __future__ import annotations
 
@@ -17,11 +17,13 @@ from etc_edge.core.progress import Progress, Silent
 from etc_edge.core.results import Latency
 from etc_edge.frames.jsonl_sink import JsonlSink
 from etc_edge.frames.label_sink import LabelSink
+from etc_edge.frames.network_source import NetworkSource
 from etc_edge.frames.overlay import Overlay
 from etc_edge.frames.sink import Sink
 from etc_edge.frames.source import ASSUMED_FPS, Source, open_source
 from etc_edge.frames.video_sink import VideoSink
 from etc_edge.runtime.segmenter import Segmenter
+from etc_edge.runtime.steadiness import SteadinessWatch
 from etc_edge.runtime.streams import Stream, Streams
 
 _SECONDS_BETWEEN_FIGURES = 0.5
@@ -35,11 +37,13 @@ class Outputs:
         video: an overlay video, `.mp4`, `.mov` or `.mkv`.
         labels: a folder of label PNGs.
         json: a file with one JSON object a frame.
+        steadiness: whether those objects hold running tc and flicker against the frame before.
     """
 
     video: Path | None = None
     labels: Path | None = None
     json: Path | None = None
+    steadiness: bool = False
 
     def numbered(self, number: int) -> Outputs:
         """The outputs of one of several sources: `out-1.mp4`, `labels-1`, `out-1.jsonl`."""
@@ -47,7 +51,7 @@ class Outputs:
             path and path.with_name(f"{path.stem}-{number}{path.suffix}")
             for path in (self.video, self.labels, self.json)
         )
-        return Outputs(video, labels, json)
+        return Outputs(video, labels, json, self.steadiness)
 
 
 @dataclass(frozen=True)
@@ -100,12 +104,12 @@ def run(
 
     Args:
         model: a bundle or a compiled form.
-        sources: one or more: a video, a folder or glob of images, a camera, `synthetic:street`.
+        sources: one or more: a video, a folder or glob of images, a camera, an address, `synthetic:street`.
         outputs: where results go.
         target: what a bundle is compiled for.
         frames: how many of each source; None takes all.
         threads: processor threads of one inference; None takes all that this process may use.
-        progress: told of every frame, with frames a second and latency.
+        progress: told of every frame, with frames a second and latency, and of streams that go away and come back.
 
     Raises:
         EtcEdgeError: the model cannot run here, a frame cannot be read, or an output cannot be written.
@@ -116,6 +120,9 @@ def run(
     label_set = Compiled.open(model).labels if is_compiled(model) else Bundle.open(model).labels
     with ExitStack() as stack:
         opened = [stack.enter_context(open_source(name)) for name in names]
+        for source in opened:
+            if isinstance(source, NetworkSource):
+                source.told = progress.say
         places = [outputs] if len(opened) == 1 else [outputs.numbered(number) for number in range(1, len(opened) + 1)]
         _refuse_to_overwrite(places, opened)
         lanes = [
@@ -155,7 +162,9 @@ def _sinks(outputs: Outputs, source: Source, label_set: LabelSet, title: str, st
     if outputs.labels is not None:
         sinks["labels"] = stack.enter_context(LabelSink(outputs.labels))
     if outputs.json is not None:
-        sinks["json"] = stack.enter_context(JsonlSink(outputs.json, label_set))
+        watch = SteadinessWatch(len(label_set)) if outputs.steadiness else None
+        more = None if watch is None else lambda result: watch(result).to_dict()
+        sinks["json"] = stack.enter_context(JsonlSink(outputs.json, label_set, more))
     return sinks
 
 

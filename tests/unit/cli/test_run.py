@@ -51,6 +51,17 @@ def test_several_sources_have_outputs_of_their_own(
         assert [line["index"] for line in lines] == list(range(frames))
 
 
+def test_steadiness_goes_into_the_lines(bundle: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    arguments = ["run", str(bundle.path), STREET, "--target", "onnxruntime", "--threads", "1", "--steadiness"]
+    assert run([*arguments, "--json", str(path)]) == 0
+    first, *others = (msgspec.json.decode(line) for line in path.read_bytes().splitlines())
+    assert "tc" not in first
+    for line in others:
+        assert 0 <= line["tc"] <= 1
+        assert 0 <= line["flicker"] <= 1
+
+
 def test_benchmark_writes_what_it_prints(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "results.json"
     arguments = ["benchmark", str(bundle.path), STREET, "--target", "onnxruntime", "--target", "openvino"]
@@ -72,6 +83,7 @@ def test_benchmark_writes_what_it_prints(bundle: Bundle, tmp_path: Path, capsys:
         (["run", "BUNDLE", STREET, "--target", "jetson-orin"], 1, "error: Found the target 'jetson-orin'"),
         (["run", "BUNDLE", STREET, "--target", "openvimo"], 1, "hint: Did you mean 'openvino'?"),
         (["run", "BUNDLE", STREET, "--frames", "0"], 2, "0 is not in the range"),
+        (["run", "BUNDLE", STREET, "--steadiness"], 2, "Found --steadiness without --json"),
         (["run", "BUNDLE"], 2, "Missing argument 'SOURCE...'"),
         (["compile", "BUNDLE", "--out", "/", "--target", "onnxruntime"], 1, "is no compiled engine"),
         (["benchmark", "street.mp4"], 1, "error: Found only street.mp4"),
