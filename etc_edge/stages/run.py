@@ -158,7 +158,9 @@ def _sinks(outputs: Outputs, source: Source, label_set: LabelSet, title: str, st
     sinks: dict[str, Sink] = {}
     if outputs.video is not None:
         overlay = Overlay(label_set, title=title)
-        sinks["video"] = stack.enter_context(VideoSink(outputs.video, source.fps or ASSUMED_FPS, overlay))
+        sinks["video"] = stack.enter_context(
+            VideoSink(outputs.video, source.fps or ASSUMED_FPS, overlay, timed=source.live)
+        )
     if outputs.labels is not None:
         sinks["labels"] = stack.enter_context(LabelSink(outputs.labels))
     if outputs.json is not None:

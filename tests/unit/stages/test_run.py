@@ -108,13 +108,14 @@ def test_a_stream_from_the_network_that_comes_back_is_told_of(
                 client.sendall(part)
 
     server = Short()
-    lines = tmp_path / "out.jsonl"
-    report = run(bundle.path, server.address, Outputs(json=lines), BACKEND, 40, 1, PlainLines())
+    video, lines = tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    report = run(bundle.path, server.address, Outputs(video, json=lines), BACKEND, 40, 1, PlainLines())
     server.kill()
     said = capsys.readouterr().err
     assert f"{server.address} is gone after " in said
     assert f"{server.address} is back" in said
     assert report.frames == len(lines.read_bytes().splitlines()) + report.dropped.get("json", 0) == 40
+    assert decoded(video)[0] == 40 - report.dropped.get("video", 0)
 
 
 def test_a_limit_and_no_outputs(bundle: Bundle, video: Path) -> None:
