@@ -109,7 +109,6 @@ class LabelsHead:
         self._rows, self._columns = (
             Axis.between(size, out, upsampling) for size, out in zip(size_hw, out_hw, strict=True)
         )
-        self._threads = threads
         self._pool = ThreadPoolExecutor(threads, "etc-edge head") if threads > 1 else None
 
     def __call__(self, logits: Float) -> UInt8:

@@ -99,6 +99,8 @@ def take_off_head(model: onnx.ModelProto) -> tuple[onnx.ModelProto, Upsampling] 
     upsampling = _UPSAMPLINGS.get(resize.get("coordinate_transformation_mode", b"half_pixel"))
     if upsampling is None or resize.get("mode", b"nearest") != b"linear" or argmax.get("axis", 0) != 1:
         return None
+    if resize.get("antialias", 0) or argmax.get("select_last_index", 0):
+        return None
     shape, full = view.shape(current), view.shape(chain[2].output[0])
     if shape is None or full is None or len(shape) != 4 or shape[:2] != full[:2]:
         return None

@@ -145,4 +145,8 @@ def test_heads_of_other_kinds_stay() -> None:
         if attribute.name == "mode":
             attribute.s = b"nearest"
     assert take_off_head(nearest) is None
+    last, _ = append_labels_head(network(8), CLASSES, SIZE_HW, "half_pixel")
+    argmax = next(node for node in last.graph.node if node.op_type == "ArgMax")
+    argmax.attribute.append(helper.make_attribute("select_last_index", 1))
+    assert take_off_head(last) is None
     assert take_off_head(network(8)) is None
