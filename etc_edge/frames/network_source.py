@@ -28,6 +28,9 @@ OPEN_S, SILENCE_S = 10.0, 5.0
 # Between two attempts to open it again; each pause is twice the last, until a frame comes.
 LEAST_PAUSE_S, LONGEST_PAUSE_S = 0.5, 30.0
 
+# A stream's clock that is further than this from ours has jumped, and is set by ours again.
+MOST_APART_S = 10.0
+
 # How much FFmpeg may look at before it says what a stream is, in microseconds: its own 5 s would be waited for.
 PROBE_US = 1_000_000
 
@@ -50,7 +53,6 @@ class NetworkSource(Source):
         told: told in a line when the stream goes away and when it is back.
 
     Attributes:
-        state: `streaming`, `waiting` for the next attempt, or `closed`.
         reopened: how often it was opened again.
         damaged: packets that could not be decoded.
 
@@ -71,8 +73,8 @@ class NetworkSource(Source):
 
         self.name, self.frame_count, self.live = _without_password(address), None, True
         self.fps: Fraction | None = None
-        self.state: Literal["streaming", "waiting", "closed"] = "streaming"
         self.reopened, self.damaged, self.told = 0, 0, told
+        self._waiting = False
         self._address, self._transport = address, transport
         self._timeout_s = open_s, silence_s
         self._least_pause_s = least_pause_s
@@ -98,17 +100,20 @@ class NetworkSource(Source):
                 for image, time_s in pictures:
                     now_s = time.monotonic() - begun
                     if clock_s is None:
-                        clock_s = now_s - (time_s or 0.0)
                         self._came(index)
-                    last_s = max(last_s, now_s if time_s is None else clock_s + time_s)
+                    at_s = now_s if time_s is None else (now_s - time_s if clock_s is None else clock_s) + time_s
+                    if abs(at_s - now_s) > MOST_APART_S:
+                        at_s = now_s
+                    clock_s = at_s - (time_s or 0.0)
+                    last_s = max(last_s, at_s)
                     pause_s = self._least_pause_s
                     yield Frame(image, index, last_s)
                     index += 1
-            except (av.error.FFmpegError, OSError, ValueError, IndexError) as error:
+            except (SourceError, av.error.FFmpegError, OSError, ValueError, IndexError) as error:
                 reason = reason_of(error)
             if self._closed.is_set():
                 return
-            self.state = "waiting"
+            self._waiting = True
             self._tell(f"{self.name} is gone after {index} frames ({reason}); trying again in {pause_s:g} s")
             if self._closed.wait(pause_s):
                 return
@@ -118,10 +123,14 @@ class NetworkSource(Source):
     def close(self) -> None:
         """See Source; any thread may close it, and a read that is under way ends with its time for silence."""
         self._closed.set()
-        self.state = "closed"
+
+    @property
+    def state(self) -> Literal["streaming", "waiting", "closed"]:
+        """What it does; any thread may ask."""
+        return "closed" if self._closed.is_set() else "waiting" if self._waiting else "streaming"
 
     def _came(self, index: int) -> None:
-        self.state = "streaming"
+        self._waiting = False
         if index:
             self.reopened += 1
             self._tell(f"{self.name} is back")

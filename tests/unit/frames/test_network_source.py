@@ -13,7 +13,7 @@ import pytest
 from etc_edge.core.errors import SourceError
 from etc_edge.frames.frame import Frame
 from etc_edge.frames.network_source import NetworkSource, open_network
-from tests.live_servers import LiveServer, MjpegServer, RtspServer, noise
+from tests.live_servers import LiveServer, MjpegServer, RtspServer, noise, transport_stream
 from tests.moving_square import SIZE_HW
 
 
@@ -103,13 +103,8 @@ def test_pictures_without_times_get_those_of_arrival() -> None:
 def test_bytes_without_sense_between_do_not_end_it() -> None:
     class Noisy(LiveServer):
         def serve(self, client: socket.socket) -> None:
-            for number, (part, other) in enumerate(zip(self._paced(self.parts()), noise(3), strict=False)):
+            for number, (part, other) in enumerate(zip(self._paced(transport_stream()), noise(3), strict=False)):
                 client.sendall(part if number % 10 or number < 20 else other + part)
-
-        def parts(self) -> list[bytes]:
-            from tests.live_servers import transport_stream
-
-            return transport_stream()
 
     server = Noisy()
     with opened(server) as source:
@@ -141,3 +136,18 @@ def test_passwords_are_not_told() -> None:
     with NetworkSource(address) as source:
         assert source.name == server.address
     server.kill()
+
+
+def test_a_clock_that_jumps_is_set_by_ours() -> None:
+    class Jumping(LiveServer):
+        def serve(self, client: socket.socket) -> None:
+            late = transport_stream(700)[650:]
+            for part in self._paced([*transport_stream()[:30], *late]):
+                client.sendall(part)
+
+    server = Jumping()
+    with opened(server) as source:
+        times = [frame.timestamp_s for frame in islice(source, 60)]
+    server.kill()
+    assert times == sorted(times)
+    assert times[-1] < 10, "26 s of its clock were left out of the stream"
