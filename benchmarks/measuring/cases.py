@@ -117,6 +117,7 @@ def cases(inputs: Inputs) -> list[Case]:
     for network in NETWORKS:
         found += [_peers(inputs, network, False), _cost(inputs, network), _end_to_end(inputs, network, False)]
     found.append(Case("hold_out", HOLD_OUT, lambda: _hold_out(inputs)))
+    found.append(Case("labels_head", "full-size", lambda: _trial(inputs, "--rounds")))
     return [*found, _peers(inputs, SHIPPED.stem, True), _end_to_end(inputs, SHIPPED.stem, True)]
 
 

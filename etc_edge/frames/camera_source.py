@@ -7,6 +7,7 @@ import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -32,6 +33,8 @@ class CameraSource(Source):
 
         self.name, self.frame_count, self.live = name, None, True
         self._capture = capture
+        # OpenCV may not release a camera that is being read.
+        self._reading = Lock()
         delivered, image = capture.read()
         if not delivered:
             capture.release()
@@ -44,8 +47,11 @@ class CameraSource(Source):
         import cv2
 
         begun, index = time.monotonic(), 0
-        while self._capture.isOpened():
-            delivered, image = self._capture.read()
+        while True:
+            with self._reading:
+                if not self._capture.isOpened():
+                    return
+                delivered, image = self._capture.read()
             if not delivered:
                 raise SourceError(
                     f"Found no more frames from the camera {self.name} after {index}.", "Is it unplugged?"
@@ -56,7 +62,8 @@ class CameraSource(Source):
 
     def close(self) -> None:
         """See Source."""
-        self._capture.release()
+        with self._reading:
+            self._capture.release()
 
 
 def open_camera(spec: str) -> CameraSource:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import msgspec
 
@@ -24,14 +25,18 @@ class JsonlSink(Sink):
     Args:
         path: where to.
         label_set: names of the classes.
+        more: further figures of a result, by name; called in order, from the sink's thread.
 
     Raises:
         SinkError: the file cannot be made.
     """
 
-    def __init__(self, path: Path, label_set: LabelSet) -> None:
+    def __init__(
+        self, path: Path, label_set: LabelSet, more: Callable[[SegmentedFrame], Mapping[str, Any]] | None = None
+    ) -> None:
         self.path = Path(path)
         self._names = label_set.names
+        self._more = more
         self._pending = Pending(self.path)
         try:
             self._file: IO[bytes] | None = self._pending.temporary.open("wb")
@@ -44,11 +49,12 @@ class JsonlSink(Sink):
         if self._file is None:
             raise SinkError(f"Found {self.path} closed, expected it open.")
         shares = class_shares(result.labels, len(self._names))
-        line = {
+        line: dict[str, Any] = {
             "index": result.index,
             "timestamp_s": round(result.timestamp_s, 6),
             "latency_ms": round(result.latency_ms, 3),
             "shares": {name: round(float(share), 5) for name, share in zip(self._names, shares, strict=True)},
+            **(self._more(result) if self._more is not None else {}),
         }
         try:
             self._file.write(msgspec.json.encode(line) + b"\n")

@@ -48,7 +48,10 @@ class Source(Protocol):
         ...
 
     def close(self) -> None:
-        """End an iteration under way and free what is held; closing twice does no harm."""
+        """End an iteration under way and free what is held; closing twice does no harm.
+
+        Of what is live any thread may close it, while another waits for its next frame.
+        """
 
     def __enter__(self: SourceT) -> SourceT:
         return self
@@ -67,6 +70,7 @@ SCHEMES: Table[Callable[[str], Source]] = Table(
         "images": "etc_edge.frames.image_source:open_images",
         "camera": "etc_edge.frames.camera_source:open_camera",
         "synthetic": "etc_edge.frames.street_source:open_street",
+        **dict.fromkeys(("rtsp", "http", "https", "tcp", "udp"), "etc_edge.frames.network_source:open_network"),
     },
 )
 
@@ -75,7 +79,8 @@ def open_source(spec: str | Path) -> Source:
     """Open a source.
 
     Args:
-        spec: a video file; a folder, a glob or a file of images; a camera's number or `/dev/video0`;
+        spec: a video file; a folder, a glob or a file of images; a camera's number or `/dev/video0`; an address,
+            `rtsp://…` (`?transport=udp` for UDP), `http://…`, `tcp://…` or `udp://…`;
             `synthetic:street?size=288x512&seed=3&frames=120&fps=15`.
 
     Raises:

@@ -22,6 +22,8 @@ SUFFIXES = (".mp4", ".mov", ".mkv")
 # Matrix coefficients and range by their numbers in ITU-T H.273 and in FFmpeg.
 BT601, VIDEO_RANGE = 6, 1
 
+MILLISECOND = Fraction(1, 1000)
+
 
 class VideoSink(Sink):
     """Writes one video file; its size is that of the first frame, rounded up to even numbers.
@@ -35,6 +37,8 @@ class VideoSink(Sink):
         preset: x264's speed, from `ultrafast` to `veryslow`.
         crf: x264's quality; 18 is nearly lossless, 28 is coarse.
         threads: of the encoder.
+        timed: show each frame at its own time, in milliseconds since the first, instead of one after another: what is
+            live leaves frames out, and would play too fast.
 
     Raises:
         SinkError: the suffix is not one of these.
@@ -48,6 +52,7 @@ class VideoSink(Sink):
         preset: str = "ultrafast",
         crf: int = 23,
         threads: int = 1,
+        timed: bool = False,
     ) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() not in SUFFIXES:
@@ -58,6 +63,8 @@ class VideoSink(Sink):
         self._fps, self._draw = Fraction(fps), draw
         self._options = {"preset": preset, "crf": str(crf)}
         self._threads = threads
+        self._timed = timed
+        self._begun_s, self._last_pts = 0.0, -1
         self._pending: Pending | None = None
         self._container: Any = None
         self._stream: Any = None
@@ -75,7 +82,7 @@ class VideoSink(Sink):
             # A quarter of the time that FFmpeg's own conversion takes.
             planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
             frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-            frame.pts, frame.time_base = self.frames, 1 / self._fps
+            frame.pts, frame.time_base = self._place(result)
             self._container.mux(self._stream.encode(frame))
         except (av.error.FFmpegError, OSError) as error:
             self.abort()
@@ -117,10 +124,21 @@ class VideoSink(Sink):
         height, width = picture.shape[:2]
         self._stream.height, self._stream.width = height + height % 2, width + width % 2
         self._stream.pix_fmt = "yuv420p"
+        if self._timed:
+            self._stream.codec_context.time_base = MILLISECOND
         self._stream.codec_context.thread_count = self._threads
         # What OpenCV converts to; untold, players take large pictures for BT.709 and shift their colours.
         self._stream.codec_context.colorspace = BT601
         self._stream.codec_context.color_range = VIDEO_RANGE
+
+    def _place(self, result: SegmentedFrame) -> tuple[int, Fraction]:
+        """When a frame is shown, as a number and its unit in seconds."""
+        if not self._timed:
+            return self.frames, 1 / self._fps
+        if not self.frames:
+            self._begun_s = result.timestamp_s
+        self._last_pts = max(self._last_pts + 1, round((result.timestamp_s - self._begun_s) / MILLISECOND))
+        return self._last_pts, MILLISECOND
 
     def _fitted(self, picture: UInt8) -> UInt8:
         height, width = self._stream.height, self._stream.width

@@ -63,9 +63,10 @@ class VideoSource(Source):
                     untimed_s = float(index / (self.fps or ASSUMED_FPS))
                     time_s = untimed_s if decoded.time is None else decoded.time
                     begun_s = time_s if begun_s is None else begun_s
-                    yield Frame(_upright_rgb(decoded, to_rgb), index, time_s - begun_s)
+                    yield Frame(upright_rgb(decoded, to_rgb), index, time_s - begun_s)
                     index += 1
-            except (av.error.FFmpegError, ValueError) as error:
+            except (av.error.FFmpegError, ValueError, IndexError) as error:
+                # IndexError: PyAV does not find a stream that damaged data has given another number.
                 raise SourceError(
                     f"Found damaged data in {self._path} after {index} frames.", "Is the file complete?"
                 ) from error
@@ -104,7 +105,7 @@ def _opened(path: Path) -> Iterator[Any]:
         # By its protocol, or a name with a colon would be taken for an address.
         container = av.open(f"file:{path}", metadata_errors="replace")
     except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(f"Found {path}, which is no video that can be read: {_reason(error)}.") from error
+        raise SourceError(f"Found {path}, which is no video that can be read: {reason_of(error)}.") from error
     with container:
         if not container.streams.video:
             raise SourceError(f"Found no video stream in {path}.")
@@ -121,7 +122,8 @@ def _announced_s(stream: Any) -> float:
     return float((container.start_time or 0) + container.duration) / 1e6
 
 
-def _upright_rgb(decoded: Any, to_rgb: Any) -> npt.NDArray[np.uint8]:
+def upright_rgb(decoded: Any, to_rgb: Any) -> npt.NDArray[np.uint8]:
+    """A decoded frame as it is meant to be seen, uint8 (H, W, 3); `to_rgb` is a `VideoReformatter` that is kept."""
     image = to_rgb.reformat(decoded, format="rgb24").to_ndarray()
     # Phones film as they are held and note the turn, in degrees counter-clockwise.
     turns = round(getattr(decoded, "rotation", 0) / 90) % 4
@@ -130,5 +132,6 @@ def _upright_rgb(decoded: Any, to_rgb: Any) -> npt.NDArray[np.uint8]:
     return np.asarray(image, np.uint8)
 
 
-def _reason(error: Exception) -> str:
+def reason_of(error: Exception) -> str:
+    """What FFmpeg or the system says, without a full stop."""
     return str(getattr(error, "strerror", None) or error).rstrip(".")

@@ -9,12 +9,17 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from etc_edge.core.errors import GraphError
-from etc_edge.graph.load import copy_model, rename_tensor
+from etc_edge.graph.load import copy_model, rename_tensor, replace_nodes
 from etc_edge.graph.view import GraphView, attributes, fresh_name, tensor_names
 
 LABELS = "labels"
 
 Upsampling = Literal["align_corners", "half_pixel"]
+
+_UPSAMPLINGS: dict[bytes, Upsampling] = {b"align_corners": "align_corners", b"half_pixel": "half_pixel"}
+
+# Heads that enlarge less leave little to skip.
+LEAST_ENLARGEMENT = 2
 
 
 def append_labels_head(
@@ -73,6 +78,40 @@ def _before_softmax(model: onnx.ModelProto, view: GraphView, output: str) -> str
         return output
     model.graph.node.remove(node)
     return str(node.input[0])
+
+
+def take_off_head(model: onnx.ModelProto) -> tuple[onnx.ModelProto, Upsampling] | None:
+    """A copy of a deployed graph that ends in its logits, and how they become labels: upsampled so, then argmax.
+
+    None where the head is another than `append_labels_head` makes, or enlarges too little for `backends.labels_head`
+    to save time.
+    """
+    view = GraphView(model)
+    chain = []
+    current = LABELS
+    for expected in ("Cast", "ArgMax", "Resize"):
+        node = view.producer.get(current)
+        if node is None or node.op_type != expected or len(view.consumers.get(current, [])) > (current != LABELS):
+            return None
+        chain.append(node)
+        current = node.input[0]
+    argmax, resize = (attributes(node) for node in chain[1:])
+    upsampling = _UPSAMPLINGS.get(resize.get("coordinate_transformation_mode", b"half_pixel"))
+    if upsampling is None or resize.get("mode", b"nearest") != b"linear" or argmax.get("axis", 0) != 1:
+        return None
+    if resize.get("antialias", 0) or argmax.get("select_last_index", 0):
+        return None
+    shape, full = view.shape(current), view.shape(chain[2].output[0])
+    if shape is None or full is None or len(shape) != 4 or shape[:2] != full[:2]:
+        return None
+    if any(large < LEAST_ENLARGEMENT * small for small, large in zip(shape[2:], full[2:], strict=True)):
+        return None
+    copy = output_logits(model, current)
+    replace_nodes(copy, [node for node in copy.graph.node if node.output[0] not in {one.output[0] for one in chain}])
+    kept = [info for info in copy.graph.output if info.name == current]
+    del copy.graph.output[:]
+    copy.graph.output.extend(kept)
+    return copy, upsampling
 
 
 def output_logits(model: onnx.ModelProto, logits: str) -> onnx.ModelProto:

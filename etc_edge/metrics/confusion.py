@@ -11,6 +11,8 @@ from etc_edge.core.errors import EtcEdgeError
 from etc_edge.core.results import Accuracy
 
 Counts = npt.NDArray[np.int64]
+Weighted = npt.NDArray[np.float64]
+"""Counts of which older ones weigh less."""
 Labels = npt.NDArray[np.uint8]
 
 
@@ -43,7 +45,7 @@ def confusion_matrix(labels: Labels, truth: Labels, classes: int, void: int = 25
     return counts[:classes, :classes].astype(np.int64)
 
 
-def class_iou(matrix: Counts) -> npt.NDArray[np.float64]:
+def class_iou(matrix: Counts | Weighted) -> npt.NDArray[np.float64]:
     """Intersection over union of each class, float64 (classes,); nan for classes in neither truth nor prediction."""
     intersection = np.diagonal(matrix)
     union = matrix.sum(0) + matrix.sum(1) - intersection
@@ -52,7 +54,7 @@ def class_iou(matrix: Counts) -> npt.NDArray[np.float64]:
     return iou
 
 
-def mean_over_present(matrix: Counts) -> float:
+def mean_over_present(matrix: Counts | Weighted) -> float:
     """Mean IoU over the classes that occur in truth or prediction.
 
     Raises:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Lock
@@ -24,6 +25,8 @@ from etc_edge.frames.frame import SegmentedFrame
 from etc_edge.frames.preprocess import fit_frame, fit_labels
 from etc_edge.frames.source import Source, open_source
 from etc_edge.runtime.pipeline import Pipeline
+from etc_edge.runtime.results import Results, Stop
+from etc_edge.runtime.streams import Stream, Streams
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -155,25 +158,51 @@ class Segmenter:
             self._in_use.release()
         return Segmented(labels, (prepared - begun) * 1e3, (inferred - prepared) * 1e3, (done - inferred) * 1e3)
 
-    def stream(self, source: str | Source) -> Iterator[SegmentedFrame]:
-        """Label a source's frames in order, decoding ahead in a thread of its own.
+    def stream(self, source: str | Source) -> Results[SegmentedFrame]:
+        """Label a source's frames in order, decoding ahead in a thread of its own; for `for` and for `async for`.
+
+        Of what is live only the newest frame is labelled, and those that came meanwhile are left out.
 
         Args:
             source: an open source, which the caller closes, or the name of one: a path, an address,
                 `synthetic:street`.
 
-        Yields:
+        Returns:
             labels, frame, index, timestamp_s and latency_ms of each frame.
 
         Raises:
-            SourceError: the source cannot be opened, or a frame cannot be read.
+            SourceError: when iterated: the source cannot be opened, or a frame cannot be read.
             EngineError: as calling the instance.
         """
-        if isinstance(source, str):
-            with open_source(source) as opened:
-                yield from Pipeline(opened, self.segment)
-        else:
-            yield from Pipeline(source, self.segment)
+
+        def begin(stop: Stop) -> Generator[SegmentedFrame, None, None]:
+            with ExitStack() as stack:
+                pipeline = Pipeline(_opened(source, stack), self.segment)
+                stop.connect(pipeline.stop)
+                yield from pipeline
+
+        return Results(begin)
+
+    def streams(self, sources: Sequence[str | Source]) -> Results[tuple[int, SegmentedFrame]]:
+        """Label the frames of several sources, which take turns; otherwise as `stream`.
+
+        Args:
+            sources: one or more of what `stream` takes.
+
+        Returns:
+            The source's number, from 0, and what `stream` gives.
+
+        Raises:
+            SourceError, EngineError: as `stream`; the first error ends all.
+        """
+
+        def begin(stop: Stop) -> Generator[tuple[int, SegmentedFrame], None, None]:
+            with ExitStack() as stack:
+                streams = Streams([Stream(_opened(source, stack)) for source in sources], self.segment)
+                stop.connect(streams.stop)
+                yield from streams
+
+        return Results(begin)
 
     def close(self) -> None:
         """Free the engine; closing twice does no harm."""
@@ -186,6 +215,10 @@ class Segmenter:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _opened(source: str | Source, stack: ExitStack) -> Source:
+    return stack.enter_context(open_source(source)) if isinstance(source, str) else source
 
 
 def _check_image(frame_rgb: UInt8) -> None:

@@ -1,8 +1,9 @@
-"""Run a model on a video, a folder of images or the synthetic street."""
+"""Run a model on videos, folders of images, cameras, network streams or the synthetic street."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,12 +17,14 @@ from etc_edge.core.progress import Progress, Silent
 from etc_edge.core.results import Latency
 from etc_edge.frames.jsonl_sink import JsonlSink
 from etc_edge.frames.label_sink import LabelSink
+from etc_edge.frames.network_source import NetworkSource
 from etc_edge.frames.overlay import Overlay
 from etc_edge.frames.sink import Sink
 from etc_edge.frames.source import ASSUMED_FPS, Source, open_source
 from etc_edge.frames.video_sink import VideoSink
-from etc_edge.runtime.pipeline import Pipeline
 from etc_edge.runtime.segmenter import Segmenter
+from etc_edge.runtime.steadiness import SteadinessWatch
+from etc_edge.runtime.streams import Stream, Streams
 
 _SECONDS_BETWEEN_FIGURES = 0.5
 
@@ -34,11 +37,21 @@ class Outputs:
         video: an overlay video, `.mp4`, `.mov` or `.mkv`.
         labels: a folder of label PNGs.
         json: a file with one JSON object a frame.
+        steadiness: whether those objects hold running tc and flicker against the frame before.
     """
 
     video: Path | None = None
     labels: Path | None = None
     json: Path | None = None
+    steadiness: bool = False
+
+    def numbered(self, number: int) -> Outputs:
+        """The outputs of one of several sources: `out-1.mp4`, `labels-1`, `out-1.jsonl`."""
+        video, labels, json = (
+            path and path.with_name(f"{path.stem}-{number}{path.suffix}")
+            for path in (self.video, self.labels, self.json)
+        )
+        return Outputs(video, labels, json, self.steadiness)
 
 
 @dataclass(frozen=True)
@@ -49,97 +62,126 @@ class RunReport:
         model: its name.
         backend: the engine that ran it, with its version.
         threads: of one inference.
-        frames: how many were labelled.
+        frames_by_source: how many were labelled, of each source.
+        dropped: frames of live sources that were not waited for, by stage.
         seconds: from the first frame asked for until every output was finished.
-        stages_ms: milliseconds a frame by stage; `latency` is preprocess, infer and postprocess together.
+        stages_ms: milliseconds a frame by stage; `latency` is preprocess, infer and postprocess together. Of several
+            sources what each has to itself has its number: `decode 1`.
     """
 
     model: str
     backend: str
     threads: int
-    frames: int
+    frames_by_source: tuple[int, ...]
+    dropped: dict[str, int]
     seconds: float
     stages_ms: dict[str, Latency]
 
     @property
+    def frames(self) -> int:
+        """How many were labelled, of all sources."""
+        return sum(self.frames_by_source)
+
+    @property
     def fps(self) -> float:
-        """Frames a second, decoding and writing included."""
+        """Frames a second of all sources together, decoding and writing included."""
         return self.frames / self.seconds
 
 
 def run(
     model: Path,
-    source: str,
+    sources: str | Sequence[str],
     outputs: Outputs | None = None,
     target: str = CPU,
     frames: int | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
 ) -> RunReport:
-    """Label a source's frames and write the results, decoding and writing while the network works.
+    """Label sources' frames and write the results, decoding and writing while the network works.
 
+    Several sources share the network and take turns; each has outputs of its own, as `Outputs.numbered` names them.
     On Ctrl-C outputs are finished with what is there and KeyboardInterrupt goes on; on an error they are removed.
 
     Args:
         model: a bundle or a compiled form.
-        source: a video, a folder or glob of images, `synthetic:street`.
+        sources: one or more: a video, a folder or glob of images, a camera, an address, `synthetic:street`.
         outputs: where results go.
         target: what a bundle is compiled for.
-        frames: how many to take; None takes all.
+        frames: how many of each source; None takes all.
         threads: processor threads of one inference; None takes all that this process may use.
-        progress: told of every frame, with frames a second and latency.
+        progress: told of every frame, with frames a second and latency, and of streams that go away and come back.
 
     Raises:
         EtcEdgeError: the model cannot run here, a frame cannot be read, or an output cannot be written.
     """
     progress, outputs = progress or Silent(), outputs or Outputs()
+    names = [sources] if isinstance(sources, str) else list(sources)
     check_target(target)
     label_set = Compiled.open(model).labels if is_compiled(model) else Bundle.open(model).labels
     with ExitStack() as stack:
-        opened = stack.enter_context(open_source(source))
-        sinks = _sinks(outputs, opened, label_set, model.stem, stack)
+        opened = [stack.enter_context(open_source(name)) for name in names]
+        for source in opened:
+            if isinstance(source, NetworkSource):
+                source.told = progress.say
+        places = [outputs] if len(opened) == 1 else [outputs.numbered(number) for number in range(1, len(opened) + 1)]
+        _refuse_to_overwrite(places, opened)
+        lanes = [
+            Stream(source, _sinks(place, source, label_set, model.stem, stack))
+            for place, source in zip(places, opened, strict=True)
+        ]
         segmenter = stack.enter_context(Segmenter.load(model, target, threads, progress))
-        pipeline = Pipeline(opened, segmenter.segment, sinks, frames=frames)
-        total = opened.frame_count if frames is None else min(frames, opened.frame_count or frames)
+        streams = Streams(lanes, segmenter.segment, frames=frames)
         manifest, count = segmenter.compiled.manifest, segmenter.threads
         begun = time.perf_counter()
-        done = 0
-        with closing(iter(pipeline)) as results, progress.task(segmenter.name, total) as task:
+        with closing(iter(streams)) as results, progress.task(segmenter.name, _total(opened, frames)) as task:
             shown = begun
             for done, _ in enumerate(results, 1):
                 figures = {}
                 if (now := time.perf_counter()) - shown > _SECONDS_BETWEEN_FIGURES:
-                    shown, figures = now, _figures(pipeline, done / (now - begun))
+                    shown, figures = now, _figures(streams, done / (now - begun))
                 task.advance(1, **figures)
     seconds = time.perf_counter() - begun
-    stages_ms = {name: found for name, timings in pipeline.timings.items() if (found := timings.figures())}
+    stages_ms = {name: found for name, timings in streams.timings.items() if (found := timings.figures())}
     backend = f"{manifest.backend} {manifest.backend_version}"
-    return RunReport(manifest.name, backend, count, done, seconds, stages_ms)
+    return RunReport(manifest.name, backend, count, streams.labelled, streams.dropped, seconds, stages_ms)
+
+
+def _total(sources: Sequence[Source], frames: int | None) -> int | None:
+    """How many frames will be labelled, or None where that is not known."""
+    counts = [source.frame_count if frames is None else min(frames, source.frame_count or frames) for source in sources]
+    known = [count for count in counts if count is not None]
+    return sum(known) if len(known) == len(counts) else None
 
 
 def _sinks(outputs: Outputs, source: Source, label_set: LabelSet, title: str, stack: ExitStack) -> dict[str, Sink]:
     """The outputs that were asked for, by the name that their timings get."""
-    _refuse_to_overwrite(outputs, source)
     sinks: dict[str, Sink] = {}
     if outputs.video is not None:
         overlay = Overlay(label_set, title=title)
-        sinks["video"] = stack.enter_context(VideoSink(outputs.video, source.fps or ASSUMED_FPS, overlay))
+        sinks["video"] = stack.enter_context(
+            VideoSink(outputs.video, source.fps or ASSUMED_FPS, overlay, timed=source.live)
+        )
     if outputs.labels is not None:
         sinks["labels"] = stack.enter_context(LabelSink(outputs.labels))
     if outputs.json is not None:
-        sinks["json"] = stack.enter_context(JsonlSink(outputs.json, label_set))
+        watch = SteadinessWatch(len(label_set)) if outputs.steadiness else None
+        more = None if watch is None else lambda result: watch(result).to_dict()
+        sinks["json"] = stack.enter_context(JsonlSink(outputs.json, label_set, more))
     return sinks
 
 
-def _refuse_to_overwrite(outputs: Outputs, source: Source) -> None:
-    read = Path(source.name).resolve()
-    for path in (outputs.video, outputs.labels, outputs.json):
-        if path is not None and path.exists() and path.resolve() == read:
-            raise SinkError(f"Found {path} as source and as output, expected two places.", "Choose another output.")
+def _refuse_to_overwrite(places: Sequence[Outputs], sources: Sequence[Source]) -> None:
+    read = {Path(source.name).resolve() for source in sources}
+    for place in places:
+        for path in (place.video, place.labels, place.json):
+            if path is not None and path.exists() and path.resolve() in read:
+                raise SinkError(f"Found {path} as source and as output, expected two places.", "Choose another output.")
 
 
-def _figures(pipeline: Pipeline, fps: float) -> dict[str, str]:
-    latency = pipeline.timings["latency"].figures()
+def _figures(streams: Streams, fps: float) -> dict[str, str]:
+    latency = streams.timings["latency"].figures()
     if latency is None:
         return {}
-    return {"fps": f"{fps:.1f}", "p50": f"{latency.p50:.1f} ms", "p99": f"{latency.p99:.1f} ms"}
+    figures = {"fps": f"{fps:.1f}", "p50": f"{latency.p50:.1f} ms", "p99": f"{latency.p99:.1f} ms"}
+    dropped = sum(streams.dropped.values())
+    return {**figures, "dropped": str(dropped)} if dropped else figures

@@ -84,6 +84,13 @@ def test_end_to_end_runs_both_sides_and_watches_memory(work: Path, int8: Path) -
     assert [frame for frame, _ in found["figures"]["memory"]["samples"]] == [25, 50]
 
 
+def test_labels_head_gives_the_labels_of_onnx_runtime(work: Path) -> None:
+    arguments = ("--classes", 11, "--size", 20, 30, "--out-size", 100, 150, "--rounds", 1)
+    found = record(work / "labels_head.json", "labels_head", *arguments)
+    assert found["figures"]["ratio"] == found["figures"]["real"]["ratio"] > 0
+    assert {goal["name"] for goal in found["goals"]} == {"real logits", "random logits"}
+
+
 def test_the_page_shows_what_there_is_and_says_what_is_missing(work: Path, peers: Any) -> None:
     done = run("run_all", "--page-only", "--docs", work)
     assert done.returncode == 0, done.stderr

@@ -6,6 +6,8 @@ from pathlib import Path
 
 from etc_edge.backends.base import Engine, EngineOptions
 from etc_edge.backends.device import cpu_device, package_version
+from etc_edge.backends.headless import load_headless
+from etc_edge.backends.labels_head import HeadPlan
 from etc_edge.core.bundle import Bundle
 from etc_edge.core.environment import byte_products_saturate
 from etc_edge.core.errors import CompileError
@@ -30,11 +32,11 @@ class OnnxRuntimeCompiler:
         require("onnx", "graph", "compiling for ONNX Runtime")
         onnxruntime = require("onnxruntime", "onnxruntime", "compiling for ONNX Runtime")
         from etc_edge.backends.onnxruntime.engine import session_options
-        from etc_edge.graph.load import load_model, to_bytes
+        from etc_edge.graph.load import to_bytes
         from etc_edge.graph.lower import Target, lower
 
         form: Target = "onnxruntime-saturating" if byte_products_saturate() else "onnxruntime"
-        model = to_bytes(lower(load_model(bundle.model_path), form))
+        model = to_bytes(lower(load_headless(bundle, folder), form))
         settings = session_options(options.threads)
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         settings.optimized_model_filepath = str(folder / OPTIMIZED)
@@ -48,4 +50,4 @@ class OnnxRuntimeCompiler:
         require("onnxruntime", "onnxruntime", "the ONNX Runtime engine")
         from etc_edge.backends.onnxruntime.engine import OnnxRuntimeEngine
 
-        return OnnxRuntimeEngine(folder / OPTIMIZED, options.threads)
+        return OnnxRuntimeEngine(folder / OPTIMIZED, options.threads, HeadPlan.read(folder))

@@ -9,23 +9,25 @@ import numpy as np
 import onnxruntime
 
 from etc_edge.backends.base import UInt8, check_frame
+from etc_edge.backends.labels_head import HeadPlan, output_of
 from etc_edge.core.errors import EngineError
 
 _ERRORS_ONLY = 3
 
 
 class OnnxRuntimeEngine:
-    """Runs an optimised graph from uint8 `frame` (1, H, W, 3) to uint8 `labels` (1, H, W).
+    """Runs an optimised graph from uint8 `frame` (1, H, W, 3) to uint8 `labels` (1, H, W), or to logits and then on.
 
     Args:
         path: what the compiler wrote.
         threads: processor threads of one inference.
+        plan: how logits become labels; None where the graph gives labels.
 
     Raises:
         EngineError: ONNX Runtime refused the file.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, plan: HeadPlan | None = None) -> None:
         self.threads = threads
         settings = session_options(threads)
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
@@ -33,14 +35,15 @@ class OnnxRuntimeEngine:
             self._session: Any = onnxruntime.InferenceSession(str(path), settings, providers=["CPUExecutionProvider"])
         except Exception as error:
             raise EngineError(f"ONNX Runtime {onnxruntime.__version__} could not load {path}: {error}") from error
-        frame, labels = self._session.get_inputs()[0], self._session.get_outputs()[0]
+        frame, output = self._session.get_inputs()[0], self._session.get_outputs()[0]
         _, height, width, _ = frame.shape
         self.size_hw = (int(height), int(width))
         self._frame: UInt8 = np.zeros((1, height, width, 3), np.uint8)
-        self._labels: UInt8 = np.zeros((1, height, width), np.uint8)
+        self._output = output_of(plan, tuple(output.shape))
+        self._head = None if plan is None else plan.head(self._output.shape, threads)
         self._binding = self._session.io_binding()
         self._binding.bind_ortvalue_input(frame.name, onnxruntime.OrtValue.ortvalue_from_numpy(self._frame))
-        self._binding.bind_ortvalue_output(labels.name, onnxruntime.OrtValue.ortvalue_from_numpy(self._labels))
+        self._binding.bind_ortvalue_output(output.name, onnxruntime.OrtValue.ortvalue_from_numpy(self._output))
 
     def run(self, frame_rgb: UInt8) -> UInt8:
         """See Engine."""
@@ -52,11 +55,12 @@ class OnnxRuntimeEngine:
             self._session.run_with_iobinding(self._binding)
         except Exception as error:
             raise EngineError(f"ONNX Runtime failed on a frame: {error}") from error
-        labels: UInt8 = self._labels[0].copy()
-        return labels
+        return self._output[0].copy() if self._head is None else self._head(self._output[0])
 
     def close(self) -> None:
         """See Engine."""
+        if self._head is not None:
+            self._head.close()
         self._binding = None
         self._session = None
 

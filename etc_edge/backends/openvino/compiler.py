@@ -6,6 +6,8 @@ from pathlib import Path
 
 from etc_edge.backends.base import Engine, EngineOptions
 from etc_edge.backends.device import cpu_device, package_version
+from etc_edge.backends.headless import load_headless
+from etc_edge.backends.labels_head import HeadPlan
 from etc_edge.backends.openvino.vendor import shared_core
 from etc_edge.core.bundle import Bundle
 from etc_edge.core.environment import byte_products_saturate
@@ -31,11 +33,11 @@ class OpenVinoCompiler:
         require("onnx", "graph", "compiling for OpenVINO")
         core = shared_core()
         from etc_edge.backends.openvino.engine import properties
-        from etc_edge.graph.load import load_model, to_bytes
+        from etc_edge.graph.load import to_bytes
         from etc_edge.graph.lower import Target, lower
 
         form: Target = "openvino-saturating" if byte_products_saturate() else "openvino"
-        model = to_bytes(lower(load_model(bundle.model_path), form))
+        model = to_bytes(lower(load_headless(bundle, folder), form))
         try:
             graph = core.read_model(model, b"")
             compiled = core.compile_model(graph, "CPU", properties(options.threads))
@@ -48,4 +50,4 @@ class OpenVinoCompiler:
         """See Compiler."""
         from etc_edge.backends.openvino.engine import OpenVinoEngine
 
-        return OpenVinoEngine(folder / BLOB, options.threads)
+        return OpenVinoEngine(folder / BLOB, options.threads, HeadPlan.read(folder))

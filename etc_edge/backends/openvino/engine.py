@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from etc_edge.backends.base import UInt8, check_frame
+from etc_edge.backends.labels_head import HeadPlan, output_of
 from etc_edge.backends.openvino.vendor import import_openvino, shared_core
 from etc_edge.core.errors import EngineError
 
@@ -15,29 +16,32 @@ openvino = import_openvino("the OpenVINO engine")
 
 
 class OpenVinoEngine:
-    """Runs a compiled model from uint8 `frame` (1, H, W, 3) to uint8 `labels` (1, H, W).
+    """Runs a compiled model from uint8 `frame` (1, H, W, 3) to uint8 `labels` (1, H, W), or to logits and then on.
 
     Args:
         path: what the compiler wrote.
         threads: processor threads of one inference.
+        plan: how logits become labels; None where the model gives labels.
 
     Raises:
         EngineError: OpenVINO refused the file.
     """
 
-    def __init__(self, path: Path, threads: int) -> None:
+    def __init__(self, path: Path, threads: int, plan: HeadPlan | None = None) -> None:
         self.threads = threads
         try:
             model = shared_core().import_model(path.read_bytes(), "CPU", properties(threads))
             _, height, width, _ = model.input(0).shape
+            output_shape = tuple(int(extent) for extent in model.output(0).shape)
             self._request: Any = model.create_infer_request()
         except Exception as error:
             raise EngineError(f"OpenVINO {openvino.__version__} could not load {path}: {error}") from error
         self.size_hw = (int(height), int(width))
         self._frame: UInt8 = np.zeros((1, *self.size_hw, 3), np.uint8)
-        self._labels: UInt8 = np.zeros((1, *self.size_hw), np.uint8)
+        self._output = output_of(plan, output_shape)
+        self._head = None if plan is None else plan.head(output_shape, threads)
         self._request.set_input_tensor(0, openvino.Tensor(self._frame, shared_memory=True))
-        self._request.set_output_tensor(0, openvino.Tensor(self._labels, shared_memory=True))
+        self._request.set_output_tensor(0, openvino.Tensor(self._output, shared_memory=True))
 
     def run(self, frame_rgb: UInt8) -> UInt8:
         """See Engine."""
@@ -50,11 +54,12 @@ class OpenVinoEngine:
             self._request.wait()
         except Exception as error:
             raise EngineError(f"OpenVINO failed on a frame: {error}") from error
-        labels: UInt8 = self._labels[0].copy()
-        return labels
+        return self._output[0].copy() if self._head is None else self._head(self._output[0])
 
     def close(self) -> None:
         """See Engine."""
+        if self._head is not None:
+            self._head.close()
         self._request = None
 
 

@@ -18,6 +18,8 @@ from etc_edge.graph.view import GraphView, attributes, fresh_name, tensor_names
 def compare_classes(model: onnx.ModelProto) -> None:
     """Replace the head's `Resize`, `ArgMax` and `Cast` in place; ties still go to the first class.
 
+    A graph whose head was taken off is left as it is.
+
     The argmax becomes a chain of comparisons over one plane a class, which runs as one pass over memory. A bilinear
     resize becomes two constant matrix products, whose result has its channels first in memory; logits that need no
     resize come with their channels last, so a reshape makes the engine reorder them before they are split.
@@ -30,13 +32,14 @@ def compare_classes(model: onnx.ModelProto) -> None:
 class _Head:
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model, self.view, self.taken = model, GraphView(model), tensor_names(model)
-        self.cast = self.view.producer[LABELS]
-        argmax = self.view.producer.get(self.cast.input[0])
+        self.cast = self.view.producer.get(LABELS)
+        argmax = None if self.cast is None else self.view.producer.get(self.cast.input[0])
         self.argmax = argmax if argmax is not None and argmax.op_type == "ArgMax" else None
         self.nodes: list[onnx.NodeProto] = []
 
     def replace(self) -> None:
         assert self.argmax is not None
+        assert self.cast is not None
         logits, old = self.argmax.input[0], [self.argmax, self.cast]
         classes = self.view.static_shape(logits)[1]
         resize = self.view.producer.get(logits)

@@ -36,6 +36,32 @@ def test_compile_then_run_the_engine(bundle: Bundle, tmp_path: Path, capsys: pyt
     assert video.stat().st_size > 0
 
 
+def test_several_sources_have_outputs_of_their_own(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["run", str(bundle.path), STREET, "synthetic:street?size=60x80&frames=6", "--target", "onnxruntime"]
+    assert run([*arguments, "--threads", "1", "--json", str(tmp_path / "out.jsonl")]) == 0
+    said = capsys.readouterr().out
+    assert "10 frames in" in said
+    assert "of the sources: 4, 6" in said
+    for number, frames in ((1, 4), (2, 6)):
+        path = tmp_path / f"out-{number}.jsonl"
+        assert f"wrote {path}" in said
+        lines = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+        assert [line["index"] for line in lines] == list(range(frames))
+
+
+def test_steadiness_goes_into_the_lines(bundle: Bundle, tmp_path: Path) -> None:
+    path = tmp_path / "out.jsonl"
+    arguments = ["run", str(bundle.path), STREET, "--target", "onnxruntime", "--threads", "1", "--steadiness"]
+    assert run([*arguments, "--json", str(path)]) == 0
+    first, *others = (msgspec.json.decode(line) for line in path.read_bytes().splitlines())
+    assert "tc" not in first
+    for line in others:
+        assert 0 <= line["tc"] <= 1
+        assert 0 <= line["flicker"] <= 1
+
+
 def test_benchmark_writes_what_it_prints(bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = tmp_path / "results.json"
     arguments = ["benchmark", str(bundle.path), STREET, "--target", "onnxruntime", "--target", "openvino"]
@@ -57,7 +83,8 @@ def test_benchmark_writes_what_it_prints(bundle: Bundle, tmp_path: Path, capsys:
         (["run", "BUNDLE", STREET, "--target", "jetson-orin"], 1, "error: Found the target 'jetson-orin'"),
         (["run", "BUNDLE", STREET, "--target", "openvimo"], 1, "hint: Did you mean 'openvino'?"),
         (["run", "BUNDLE", STREET, "--frames", "0"], 2, "0 is not in the range"),
-        (["run", "BUNDLE"], 2, "Missing argument 'SOURCE'"),
+        (["run", "BUNDLE", STREET, "--steadiness"], 2, "Found --steadiness without --json"),
+        (["run", "BUNDLE"], 2, "Missing argument 'SOURCE...'"),
         (["compile", "BUNDLE", "--out", "/", "--target", "onnxruntime"], 1, "is no compiled engine"),
         (["benchmark", "street.mp4"], 1, "error: Found only street.mp4"),
     ],

@@ -7,10 +7,12 @@ import sys
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
 from etc_edge.core.errors import SinkError
+from etc_edge.frames.frame import Frame, SegmentedFrame
 from etc_edge.frames.source import open_source
 from etc_edge.frames.video_sink import VideoSink
 from tests.moving_square import picture, result
@@ -94,6 +96,7 @@ FILL = """
 import resource, sys
 from fractions import Fraction
 from pathlib import Path
+import av
 import numpy as np
 from etc_edge.core.errors import SinkError
 from etc_edge.frames.frame import Frame, SegmentedFrame
@@ -116,3 +119,16 @@ def test_a_disk_that_fills_up_leaves_nothing(tmp_path: Path) -> None:
     done = subprocess.run(run, capture_output=True, text=True, check=True)
     assert "is full; nothing was written to out.mp4" in done.stdout
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_what_is_live_plays_at_the_speed_at_which_it_came(suffix: str, tmp_path: Path) -> None:
+    path, times_s = tmp_path / f"out{suffix}", [7.0, 7.04, 7.2, 7.2, 8.5, 8.513]
+    with VideoSink(path, Fraction(25), plain, timed=True) as sink:
+        for index, time_s in enumerate(times_s):
+            shown = result(index)
+            sink.write(SegmentedFrame(Frame(shown.frame.image_rgb, index, time_s), shown.labels, 1.0))
+    with av.open(str(path)) as container:
+        found = [frame.time for frame in container.decode(video=0)]
+    # Two frames of one time are shown a millisecond apart.
+    assert found == pytest.approx([0, 0.04, 0.2, 0.201, 1.5, 1.513], abs=1e-4)

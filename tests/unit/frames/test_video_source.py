@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import struct
+import subprocess
+import sys
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
@@ -12,6 +15,7 @@ import pytest
 
 from etc_edge.core.errors import SourceError
 from etc_edge.frames.source import open_source
+from tests.architecture.package_files import REPOSITORY
 from tests.moving_square import SIZE_HW, picture, write_video
 
 
@@ -106,3 +110,13 @@ def test_flipped_bits_never_crash(tmp_path: Path) -> None:
         path.write_bytes(bytes(data))
         with suppress(SourceError), open_source(path) as source:
             assert sum(1 for _ in source) <= 200
+
+
+def test_hundreds_of_corrupted_files_end_in_frames_or_in_an_error_of_ours() -> None:
+    """In a process of its own, so that a crash would be seen; `tests/corrupted_videos.py` says how to do more."""
+    command = [sys.executable, "-m", "tests.corrupted_videos", "240"]
+    done = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    found = json.loads(done.stdout)
+    assert found["read"] + found.get("damaged", 0) + found.get("refused", 0) == found["files"] == 240
+    assert found["frames"] > 1000

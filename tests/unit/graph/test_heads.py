@@ -9,7 +9,7 @@ import torch
 from onnx import TensorProto, helper
 
 from etc_edge.core.errors import GraphError
-from etc_edge.graph.heads import LABELS, Upsampling, append_labels_head, output_logits
+from etc_edge.graph.heads import LABELS, Upsampling, append_labels_head, output_logits, take_off_head
 from etc_edge.graph.load import check_model, rename_tensor
 from tests.small_networks import CLASSES, SIZE_HW, Builder, run
 
@@ -119,3 +119,34 @@ def test_logits_can_be_asked_for() -> None:
     assert [info.name for info in model.graph.output] == [LABELS]
     with pytest.raises(GraphError, match="Found no tensor 'nobody'"):
         output_logits(model, "nobody")
+
+
+@pytest.mark.parametrize("upsampling", ["align_corners", "half_pixel"])
+def test_taking_the_head_off_leaves_the_logits(upsampling: Upsampling) -> None:
+    plain = network(8)
+    model, logits = append_labels_head(plain, CLASSES, SIZE_HW, upsampling)
+    taken = take_off_head(model)
+    assert taken is not None
+    headless, found = taken
+    check_model(headless, "here")
+    assert found == upsampling
+    assert [info.name for info in headless.graph.output] == [logits]
+    assert {"Resize", "ArgMax", "Cast"}.isdisjoint(operators(headless))
+    assert [info.name for info in model.graph.output] == [LABELS], "the model given is left as it is"
+    expected, values = (run(one, {"image": IMAGE}, [logits])[0] for one in (plain, headless))
+    assert np.array_equal(expected, values)
+
+
+def test_heads_of_other_kinds_stay() -> None:
+    assert take_off_head(append_labels_head(network(1), CLASSES, SIZE_HW, "half_pixel")[0]) is None
+    nearest, _ = append_labels_head(network(8), CLASSES, SIZE_HW, "half_pixel")
+    resize = next(node for node in nearest.graph.node if node.op_type == "Resize")
+    for attribute in resize.attribute:
+        if attribute.name == "mode":
+            attribute.s = b"nearest"
+    assert take_off_head(nearest) is None
+    last, _ = append_labels_head(network(8), CLASSES, SIZE_HW, "half_pixel")
+    argmax = next(node for node in last.graph.node if node.op_type == "ArgMax")
+    argmax.attribute.append(helper.make_attribute("select_last_index", 1))
+    assert take_off_head(last) is None
+    assert take_off_head(network(8)) is None

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from etc_edge.runtime.channel import END, Channel
+from etc_edge.runtime.channel import END, Channel, next_ready
 
 
 def started(target: Callable[[], object]) -> threading.Thread:
@@ -74,3 +74,30 @@ def test_dropping_forgets_what_waited() -> None:
     channel.put(1)
     channel.drop()
     assert channel.get() is END
+
+
+def test_the_newest_takes_the_place_of_the_oldest() -> None:
+    channel: Channel[int] = Channel(2)
+    assert [channel.put_newest(number) for number in range(4)] == [(True, 0), (True, 0), (True, 1), (True, 1)]
+    assert [channel.get(), channel.get()] == [2, 3]
+    channel.put_newest(4)
+    channel.end()
+    assert channel.put_newest(5) == (False, 0)
+    assert [channel.get(), channel.get()] == [4, END]
+
+
+def test_of_several_the_next_that_has_something_is_taken() -> None:
+    changed = threading.Condition()
+    channels: list[Channel[str]] = [Channel(4, changed) for _ in range(3)]
+    channels[0].put("a")
+    channels[0].put("b")
+    channels[2].put("c")
+    assert (next_ready(channels, 1), channels[2].get()) == (2, "c")
+    assert (next_ready(channels, 0), channels[0].get()) == (0, "a")
+    assert (next_ready(channels, 2), channels[0].get()) == (0, "b")
+    answers: list[object] = []
+    reader = started(lambda: answers.append(next_ready(channels, 0)))
+    time.sleep(0.02)
+    channels[1].end()
+    reader.join(5)
+    assert (answers, channels[1].get()) == ([1], END)

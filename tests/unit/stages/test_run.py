@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -22,6 +23,7 @@ from etc_edge.core.progress import PlainLines
 from etc_edge.runtime.segmenter import Segmenter
 from etc_edge.stages.compile import compile_bundle
 from etc_edge.stages.run import Outputs, run
+from tests.live_servers import LiveServer, transport_stream
 from tests.tiny_bundle import color_frame, write_tiny_bundle
 
 BACKEND = "onnxruntime"
@@ -80,6 +82,40 @@ def test_every_output_holds_every_frame(bundle: Bundle, video: Path, tmp_path: P
         for result in segmenter.stream(str(video)):
             written = cv2.imread(str(tmp_path / "labels" / f"{result.index:06d}.png"), cv2.IMREAD_UNCHANGED)
             np.testing.assert_array_equal(written, result.labels)
+
+
+def test_sources_share_the_network_and_have_outputs_of_their_own(bundle: Bundle, video: Path, tmp_path: Path) -> None:
+    outputs = Outputs(tmp_path / "out.mp4", tmp_path / "labels", tmp_path / "out.jsonl")
+    sources = [str(video), "synthetic:street?size=48x64&frames=7"]
+    report = run(bundle.path, sources, outputs, BACKEND, threads=1)
+    assert report.frames_by_source == (FRAMES, 7)
+    assert report.frames == FRAMES + 7
+    assert report.dropped == {}
+    assert {"decode 1", "decode 2", "video 1", "labels 2", "infer"} <= set(report.stages_ms)
+    assert decoded(tmp_path / "out-1.mp4") == (FRAMES, FPS, (64, 96))
+    assert decoded(tmp_path / "out-2.mp4")[0] == len(list((tmp_path / "labels-2").iterdir())) == 7
+    assert left(tmp_path / "labels-1") == [f"{index:06d}.png" for index in range(FRAMES)]
+    with pytest.raises(SinkError, match="as source and as output"):
+        run(bundle.path, [str(video), str(tmp_path / "out-1.mp4")], Outputs(tmp_path / "out.mp4"), BACKEND)
+
+
+def test_a_stream_from_the_network_that_comes_back_is_told_of(
+    bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Short(LiveServer):
+        def serve(self, client: socket.socket) -> None:
+            for part in self._paced(transport_stream()[:30]):
+                client.sendall(part)
+
+    server = Short()
+    video, lines = tmp_path / "out.mp4", tmp_path / "out.jsonl"
+    report = run(bundle.path, server.address, Outputs(video, json=lines), BACKEND, 40, 1, PlainLines())
+    server.kill()
+    said = capsys.readouterr().err
+    assert f"{server.address} is gone after " in said
+    assert f"{server.address} is back" in said
+    assert report.frames == len(lines.read_bytes().splitlines()) + report.dropped.get("json", 0) == 40
+    assert decoded(video)[0] == 40 - report.dropped.get("video", 0)
 
 
 def test_a_limit_and_no_outputs(bundle: Bundle, video: Path) -> None:
