@@ -84,6 +84,13 @@ def test_end_to_end_runs_both_sides_and_watches_memory(work: Path, int8: Path) -
     assert [frame for frame, _ in found["figures"]["memory"]["samples"]] == [25, 50]
 
 
+def test_fake_quantization_step_times_both_graphs(work: Path, int8: Path) -> None:
+    found = record(work / "step.json", "fake_quantization_step", MODEL, int8, "--rounds", 2)
+    times = found["figures"]["times_ms"]
+    assert {name: len(values) for name, values in times.items()} == {"float": 2, "fake-quantized": 2}
+    assert found["figures"]["ratio"] > 0
+
+
 def test_the_page_shows_what_there_is_and_says_what_is_missing(work: Path, peers: Any) -> None:
     done = run("run_all", "--page-only", "--docs", work)
     assert done.returncode == 0, done.stderr

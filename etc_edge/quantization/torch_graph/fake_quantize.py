@@ -127,11 +127,16 @@ class _Activation(Function):
         if not ctx.needs_input_grad[1]:
             return inside, None, None
         # Σ g · (y − x) over what is in range and Σ g · y over the rest, without a tensor for the difference.
-        by_step = _dot(gradient, result) - _dot(inside, data)
+        whole = _dot(gradient, result)
+        by_step = whole - _dot(inside, data)
         if low < first < high and first != 0.0:
             by_step -= first * _dot(gradient, (data <= first).to(gradient))
         if low < last < high and last != 0.0:
-            by_step -= last * _dot(gradient, (data >= last).to(gradient))
+            bottom, top = quantizer.codes(step)
+            if bottom == 0.0 < top:  # what is outside and not 0 is what the bound holds: no mask is needed
+                by_step -= (whole - _dot(inside, result)) * (last / (top * step))
+            else:
+                by_step -= last * _dot(gradient, (data >= last).to(gradient))
         frames = data.shape[0] if data.dim() > 0 else 1
         factor = gradient_scale(count / max(1, frames), quantizer.low, quantizer.high)
         return inside, by_step / step * factor, None
@@ -164,4 +169,13 @@ def _code(value: float, step: float) -> float:
 
 
 def _dot(first: Tensor, second: Tensor) -> Tensor:
+    if first.stride() == second.stride() and _dense(first):
+        # In the order of memory, whatever the layout: flattening a transposed tensor would copy it.
+        return torch.dot(
+            *(tensor.as_strided((tensor.numel(),), (1,), tensor.storage_offset()) for tensor in (first, second))
+        )
     return torch.dot(first.reshape(-1), second.reshape(-1))
+
+
+def _dense(tensor: Tensor) -> bool:
+    return tensor.is_contiguous() or (tensor.dim() == 4 and tensor.is_contiguous(memory_format=torch.channels_last))

@@ -17,6 +17,9 @@ from etc_edge.quantization.torch_graph.fake_quantize import BiasQuantizer, Weigh
 from etc_edge.quantization.torch_graph.plan import Array, Step, make_plan
 from etc_edge.quantization.torch_graph.write_back import as_codes, with_constants
 
+REACH = 0.49
+"""How far beyond the last code a weight may start, in steps: it is still in range there."""
+
 
 class TorchGraph(nn.Module):
     """A float or Q/DQ graph that torch runs node by node, differentiable to its weights, biases and scales.
@@ -90,11 +93,42 @@ class TorchGraph(nn.Module):
         if shape is not None and given != ((len(frames), *shape[1:]) if self._for_one else shape):
             expected = f"(N, {_text(shape[1:])})" if self._for_one else f"({_text(shape)})"
             raise GraphError(f"Found frames of shape ({_text(given)}), expected {expected}.")
-        ready = self._ready()
-        if not self._one_by_one or len(frames) == 1:
-            return self._outputs(ready, frames)
-        each = [self._outputs(dict(ready), frames[number : number + 1]) for number in range(len(frames))]
-        return {key: torch.cat([one[key] for one in each]) for key in self.outputs}
+        with torch.autocast(frames.device.type, enabled=False):  # codes do not survive shorter floats
+            ready = self._ready()
+            if not self._one_by_one or len(frames) == 1:
+                return self._outputs(ready, frames)
+            each = [self._outputs(dict(ready), frames[number : number + 1]) for number in range(len(frames))]
+            return {key: torch.cat([one[key] for one in each]) for key in self.outputs}
+
+    def take_latents(self, model: onnx.ModelProto) -> int:
+        """Start weights from the floats that their codes were made of, instead of from the middle of their codes.
+
+        The network gives what it gave; a weight near the next code now needs a smaller push to get there. Floats that
+        do not round to the stored code are left aside, those beyond the last code moved to where they can be trained.
+
+        Args:
+            model: the float graph that was quantized, its nodes by the same names.
+
+        Returns:
+            how many weights were found.
+        """
+        view, found = GraphView(model), 0
+        readers = {node.name: node for node in model.graph.node}
+        with torch.no_grad():
+            for weight in self._stored.weights.values():
+                reader, latent = readers.get(weight.reader), self._tensor(weight.codes)
+                value = None if reader is None else view.constant(reader.input[weight.position])
+                if value is None or value.shape != tuple(latent.shape):
+                    continue
+                quantizer = WeightQuantizer(weight.low, weight.high, weight.axis)
+                scale = self._scale(self._stored.learned_scale(weight.scale))
+                steps = (_tensor(value).to(latent) / quantizer.spread(scale, latent.dim())).clamp_(
+                    weight.low - REACH, weight.high + REACH
+                )
+                same = steps.round() == quantizer.codes(latent, scale)
+                latent.copy_(torch.where(same, steps * quantizer.spread(scale, latent.dim()), latent))
+                found += 1
+        return found
 
     def write_back(self) -> onnx.ModelProto:
         """A copy of the file with the trained tensors: the same nodes, new constants; untrained, the same bytes."""

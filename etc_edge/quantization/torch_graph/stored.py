@@ -28,8 +28,13 @@ LEARNED: dict[str, dict[int, Kind]] = {
 
 @dataclass(frozen=True)
 class StoredWeight:
-    """A weight in codes; `codes` and `scale` are initializers, `real` what a DequantizeLinear makes of them."""
+    """A weight in codes; `codes` and `scale` are initializers, `real` what a DequantizeLinear makes of them.
 
+    `reader` is the name of a node that reads it, and `position` the operand that it is there.
+    """
+
+    reader: str
+    position: int
     real: str
     codes: str
     scale: str
@@ -117,7 +122,7 @@ class _Reader:
             if not node.name.startswith(ADDED_NODES):
                 for position, kind in LEARNED.get(node.op_type, {}).items():
                     if position < len(node.input):
-                        self._operand(node, node.input[position], kind)
+                        self._operand(node, position, kind)
         return self.stored
 
     def _pair(self, node: onnx.NodeProto) -> None:
@@ -182,8 +187,9 @@ class _Reader:
         options = attributes(node)
         return bool(options.get("block_size", 0) or options.get("output_dtype", 0))
 
-    def _operand(self, node: onnx.NodeProto, name: str, kind: Kind) -> None:
+    def _operand(self, node: onnx.NodeProto, position: int, kind: Kind) -> None:
         """Take note of a weight or bias, in floats or in codes."""
+        name = node.input[position]
         if self.view.is_constant(name) and self.view.is_float(name):
             self.stored.floats.setdefault(name, kind)
             return
@@ -194,11 +200,11 @@ class _Reader:
         if codes is None or self._blocked(producer):
             return
         if kind == "weights" and codes.dtype in (np.int8, np.uint8):
-            self._weight(producer, codes)
+            self._weight(node, position, producer, codes)
         elif kind == "biases" and codes.dtype == np.int32:
             self._bias(node, producer)
 
-    def _weight(self, node: onnx.NodeProto, codes: npt.NDArray[Any]) -> None:
+    def _weight(self, reader: onnx.NodeProto, position: int, node: onnx.NodeProto, codes: npt.NDArray[Any]) -> None:
         scale, zero_point = self.view.constant(node.input[1]), self._zero_point(node)
         if scale is None or scale.dtype != np.float32 or zero_point is None or np.unique(zero_point).size != 1:
             return
@@ -206,10 +212,18 @@ class _Reader:
         low, high = int(limits.min) - offset, int(limits.max) - offset
         if low == -high - 1 and not (codes == limits.min).any():
             low = -high  # our own weights are symmetric
-        axis = None if scale.ndim == 0 else int(attributes(node).get("axis", 1)) % codes.ndim
-        real = node.output[0]
-        self.stored.weights[real] = StoredWeight(real, node.input[0], node.input[1], offset, low, high, axis)
-        self.stored.replaced.add(real)
+        self.stored.weights[node.output[0]] = StoredWeight(
+            reader=reader.name,
+            position=position,
+            real=node.output[0],
+            codes=node.input[0],
+            scale=node.input[1],
+            zero_point=offset,
+            low=low,
+            high=high,
+            axis=None if scale.ndim == 0 else int(attributes(node).get("axis", 1)) % codes.ndim,
+        )
+        self.stored.replaced.add(node.output[0])
 
     def _bias(self, node: onnx.NodeProto, dequantize: onnx.NodeProto) -> None:
         activation, weight = self.source.get(node.input[0]), self.stored.weights.get(node.input[1])

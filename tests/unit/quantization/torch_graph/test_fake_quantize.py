@@ -147,3 +147,16 @@ def test_a_bias_stands_on_its_grid_and_its_gradient_passes() -> None:
     assert bias.grad.tolist() == [1.0] * 6  # type: ignore[union-attr]
     assert activation.grad is None
     assert weight.grad is None
+
+
+def test_gradients_do_not_depend_on_the_layout() -> None:
+    upstream, grads = data(8), []
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        values = data(7).contiguous(memory_format=memory_format).requires_grad_()
+        scale = torch.tensor(0.02, requires_grad=True)
+        result = ActivationQuantizer(0, 255, (0.0, 3.0))(values, scale)
+        result.backward(upstream.contiguous(memory_format=memory_format))
+        grads.append((result.detach(), values.grad, scale.grad))
+    assert torch.equal(grads[0][0], grads[1][0])
+    assert torch.equal(grads[0][1], grads[1][1])  # type: ignore[arg-type]
+    torch.testing.assert_close(grads[0][2], grads[1][2], rtol=1e-4, atol=1e-5)

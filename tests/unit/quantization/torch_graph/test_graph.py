@@ -170,3 +170,31 @@ def test_codes_without_their_other_half_run_but_are_no_place_to_train() -> None:
     assert codes.dtype == torch.uint8
     with pytest.raises(GraphError, match="its codes are read by more than DequantizeLinear"):
         TorchGraph(pair, codes=f"{data}_quantized", logits=model.graph.output[0].name)
+
+
+@pytest.mark.parametrize("block", ["prelu", "transposed_grouped", "depthwise", "matmul"])
+def test_latents_of_the_float_graph_change_nothing_but_where_weights_stand(block: str) -> None:
+    model, logits, _ = quantized(block)
+    floating, _ = deployed(block)
+    graph = TorchGraph(model, logits=logits)
+    groups = graph.parameters_by_kind()
+    middles = [weight.detach().clone() for weight in groups["weights"]]
+    with torch.no_grad():
+        before = graph(FRAMES)["logits"]
+        assert graph.take_latents(floating) == len(groups["weight_scales"])
+        assert torch.equal(graph(FRAMES)["logits"], before)
+    moved = [middle for middle, weight in zip(middles, groups["weights"], strict=True) if not middle.equal(weight)]
+    assert len(moved) == len(groups["weight_scales"])
+    assert graph.write_back().SerializeToString(deterministic=True) == model.SerializeToString(deterministic=True)
+    assert graph.take_latents(deployed("relu", seed=5)[0]) > 0
+    with torch.no_grad():
+        assert torch.equal(graph(FRAMES)["logits"], before), "another network's floats change no code"
+
+
+def test_shorter_floats_around_it_change_nothing() -> None:
+    model, logits, _ = quantized("relu")
+    graph = TorchGraph(model, logits=logits)
+    with torch.no_grad():
+        expected = graph(FRAMES)["logits"]
+        with torch.autocast("cpu", torch.bfloat16):
+            assert torch.equal(graph(FRAMES)["logits"], expected)
