@@ -132,7 +132,7 @@ class TorchGraph(nn.Module):
 
     def write_back(self) -> onnx.ModelProto:
         """A copy of the file with the trained tensors: the same nodes, new constants; untrained, the same bytes."""
-        stored, values = self._stored, dict[str, Array]()
+        stored, values, view = self._stored, dict[str, Array](), GraphView(self._model)
         with torch.no_grad():
             scales = self.scales()
             for name in stored.floats:
@@ -152,10 +152,8 @@ class TorchGraph(nn.Module):
                     latent,
                     *(scales[stored.learned_scale(name)] for name in (bias.activation_scale, bias.weight_scale)),
                 )
-                before = GraphView(self._model).constant(bias.codes)
-                assert before is not None
                 values[bias.scale] = _array(step)
-                values[bias.codes] = as_codes(_array(quantizer.codes(latent, step)), before)
+                values[bias.codes] = as_codes(_array(quantizer.codes(latent, step)), _value(view, bias.codes))
         return with_constants(self._model, values)
 
     def _read(self, view: GraphView) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from etc_edge.core.errors import GraphError
 from etc_edge.graph.grid import Grid
+from etc_edge.graph.load import copy_model
 from etc_edge.graph.qdq import QuantizationPlan, insert_qdq
 from etc_edge.graph.view import GraphView
 from etc_edge.quantization.torch_graph.graph import TorchGraph
@@ -77,12 +80,12 @@ def test_frames_of_another_size_are_refused() -> None:
 
 def test_a_grid_that_changes_between_the_two_nodes_is_refused() -> None:
     model, logits, _ = quantized("relu")
-    copy = type(model).FromString(model.SerializeToString())
-    copy.graph.initializer.append(numpy_helper.from_array(np.array(0.5, np.float32), "other"))
-    node = next(node for node in copy.graph.node if node.name == "image_dq")
+    changed = copy_model(model)
+    changed.graph.initializer.append(numpy_helper.from_array(np.array(0.5, np.float32), "other"))
+    node = next(node for node in changed.graph.node if node.name == "image_dq")
     node.input[1] = "other"
     with pytest.raises(GraphError, match="QuantizeLinear 'image_q': expected one constant scale"):
-        TorchGraph(copy, logits=logits)
+        TorchGraph(changed, logits=logits)
 
 
 def test_parameters_by_kind_are_all_there_are_and_all_learn() -> None:
@@ -198,3 +201,16 @@ def test_shorter_floats_around_it_change_nothing() -> None:
         expected = graph(FRAMES)["logits"]
         with torch.autocast("cpu", torch.bfloat16):
             assert torch.equal(graph(FRAMES)["logits"], expected)
+
+
+def test_a_copy_and_a_saved_state_are_the_same_network() -> None:
+    model, logits, _ = quantized("prelu")
+    graph, fresh = TorchGraph(model, logits=logits), TorchGraph(model, logits=logits)
+    with torch.no_grad():
+        for value in graph.parameters():
+            value += 0.01
+        expected = graph(FRAMES)["logits"]
+        fresh.load_state_dict(graph.state_dict())
+        for other in (fresh, copy.deepcopy(graph)):
+            assert torch.equal(other(FRAMES)["logits"], expected)
+            assert other.write_back() == graph.write_back()
