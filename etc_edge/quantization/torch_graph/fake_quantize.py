@@ -1,7 +1,7 @@
 """Fake quantization with learned step sizes: rounding as ONNX does it, gradients as if it were not there.
 
 A value x becomes s · c with c = clamp(round(x / s), low, high), halves to even; `low` and `high` are codes less the
-zero point. Gradients are those of LSQ (Esser et al., *Learned Step Size Quantization*, 2020, equations 3 and 5):
+zero point. Gradients are those of LSQ (Esser et al., *Learned Step Size Quantization*, 2020, section 2):
 
     ∂L/∂x = g where x is in range, else 0
     ∂L/∂s = Σ g · (c − x / s) over what is in range + Σ g · c over what is not, times 1 / √(N · Q)

@@ -29,8 +29,8 @@ class TorchGraph(nn.Module):
     has one grid on both sides) are one parameter. Nodes that deployment added, preprocessing first, are not trained.
 
     A scale is learned as the logarithm of what it is multiplied with since the file was read: it stays positive, it
-    starts at exactly the file's, and one step of Adam changes every scale by a like share (Jain et al., *Trained
-    Quantization Thresholds*, 2020, section 4.1, on why).
+    starts at exactly the file's, and one step of Adam changes every scale by a like share (as Jain et al.,
+    *Trained Quantization Thresholds*, 2020, learn thresholds).
 
     Args:
         model: is left as it is.

@@ -109,7 +109,7 @@ def test_gradients_of_a_weight_are_torchs_own(axis: int) -> None:
 
 
 def test_gradients_by_hand() -> None:
-    """Equations 3 and 5 of the LSQ paper for five values on the codes 0 to 255, N = 5 and Q = 255."""
+    """The gradients of the LSQ paper for five values on the codes 0 to 255, N = 5 and Q = 255."""
     values = torch.tensor([[0.26, 1.0, 30.0, -0.2, 25.5]], requires_grad=True)
     upstream = torch.tensor([[1.0, 2.0, 3.0, 4.0, 5.0]])
     scale = torch.tensor(0.1, requires_grad=True)
