@@ -91,6 +91,13 @@ def test_labels_head_gives_the_labels_of_onnx_runtime(work: Path) -> None:
     assert {goal["name"] for goal in found["goals"]} == {"real logits", "random logits"}
 
 
+def test_fake_quantization_step_times_both_graphs(work: Path, int8: Path) -> None:
+    found = record(work / "step.json", "fake_quantization_step", MODEL, int8, "--rounds", 2)
+    times = found["figures"]["times_ms"]
+    assert {name: len(values) for name, values in times.items()} == {"float": 2, "fake-quantized": 2}
+    assert found["figures"]["ratio"] > 0
+
+
 def test_the_page_shows_what_there_is_and_says_what_is_missing(work: Path, peers: Any) -> None:
     done = run("run_all", "--page-only", "--docs", work)
     assert done.returncode == 0, done.stderr

@@ -80,9 +80,8 @@ def test_it_learns_without_collapsing() -> None:
     cells = [similarity(one, one)[:, None] for one in features]
     _, cell = term.lstm([cells[1], cells[0], cells[2]])
     assert float(cell.detach().mean()) > 0.5
-    assert max(float(weight.detach().abs().max()) for weight in term.parameters()) <= 0.5 + 0.05, (
-        "a step after the last bound"
-    )
+    largest = max(float(weight.detach().abs().max()) for weight in term.parameters())
+    assert largest <= 0.5 + 0.1, "one step after they were last bounded"
 
 
 def test_the_students_features_get_the_gradient() -> None:
