@@ -116,7 +116,7 @@ def cases(inputs: Inputs) -> list[Case]:
     found = []
     for network in NETWORKS:
         found += [_peers(inputs, network, False), _cost(inputs, network), _end_to_end(inputs, network, False)]
-        found.append(_step(inputs, network))
+        found += [_step(inputs, network), _training_step(inputs, network)]
     found.append(Case("hold_out", HOLD_OUT, lambda: _hold_out(inputs)))
     found.append(Case("labels_head", "full-size", lambda: _trial(inputs, "--rounds")))
     return [*found, _peers(inputs, SHIPPED.stem, True), _end_to_end(inputs, SHIPPED.stem, True)]
@@ -155,6 +155,10 @@ def _step(inputs: Inputs, network: str) -> Case:
         return [str(inputs.fp32(network)), str(inputs.int8(network)), *_trial(inputs, "--rounds")]
 
     return Case("fake_quantization_step", network, arguments)
+
+
+def _training_step(inputs: Inputs, network: str) -> Case:
+    return Case("training_step", network, lambda: [network, *_trial(inputs, "--rounds")])
 
 
 def _hold_out(inputs: Inputs) -> list[str]:

@@ -98,6 +98,14 @@ def test_fake_quantization_step_times_both_graphs(work: Path, int8: Path) -> Non
     assert found["figures"]["ratio"] > 0
 
 
+def test_training_step_times_every_group_of_losses(work: Path) -> None:
+    arguments = ("street_small", "--crop", 48, 64, "--batch", 2, "--rounds", 1)
+    found = record(work / "training_step.json", "training_step", *arguments)
+    assert found["figures"]["ratio"]["one frame: cross-entropy"] == 1.0
+    assert all(len(times) == 1 for times in found["figures"]["step_ms"].values())
+    assert len(found["goals"]) == 3
+
+
 def test_the_page_shows_what_there_is_and_says_what_is_missing(work: Path, peers: Any) -> None:
     done = run("run_all", "--page-only", "--docs", work)
     assert done.returncode == 0, done.stderr
