@@ -59,9 +59,10 @@ def _section(name: str, record: Record) -> str:
     lines += [f"- {note}" for note in (*record.notes, *busy_note(conditions))]
     lines += [f"- {key}: {described}" for key, described in record.settings.get("peers", {}).items()]
     cores = f"{conditions.threads} {'core' if conditions.threads == 1 else 'cores'}"
-    lines.append(
-        f"- {conditions.date[:10]}, {cores} of {conditions.device.get('cpu', 'an unknown processor')}; {versions}"
-    )
+    # The name alone does not tell processors with and without VNNI apart.
+    flags = " ".join(conditions.device.get("cpu_flags", []))
+    processor = f"{conditions.device.get('cpu', 'an unknown processor')} ({flags or 'no vector instructions known'})"
+    lines.append(f"- {conditions.date[:10]}, {cores} of {processor}; {versions}")
     lines.append(f"- record: [results/{name}.json](results/{name}.json)")
     return "\n".join(lines) + "\n"
 
