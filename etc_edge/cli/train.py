@@ -55,5 +55,7 @@ def command(
     result = train(
         recipe, out or Path("runs") / recipe.stem, data, resume, pretrained, start, teacher, seed, progress()
     )
+    if not result.is_first:
+        return
     held_out = "" if result.miou is None else f", mIoU {result.miou:.3f} on held-out training frames"
     click.echo(f"{result.weights}: {result.iterations} iterations{held_out}")

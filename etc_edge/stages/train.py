@@ -30,11 +30,15 @@ _STATISTICS_BATCHES = 12
 
 @dataclass(frozen=True)
 class TrainingResult:
-    """Where the weights are, and mIoU on the held-out frames (None where none were held out)."""
+    """Where the weights are, and mIoU on the held-out frames (None where none were held out).
+
+    Of several processes only the first has mIoU and reports; see `is_first`.
+    """
 
     weights: Path
     iterations: int
     miou: float | None
+    is_first: bool = True
 
 
 def train(
@@ -96,7 +100,7 @@ def train(
         if processes.is_first:
             preprocessing = Preprocessing(recipe.input_size_hw, recipe.mean_rgb, recipe.std_rgb)
             save_released(Released(recipe.network, trained.network, label_set, preprocessing), weights)
-    return TrainingResult(weights, trained.iterations, trained.miou)
+    return TrainingResult(weights, trained.iterations, trained.miou, processes.is_first)
 
 
 def _with_files(

@@ -140,8 +140,10 @@ def test_gradients_of_two_processes_are_those_of_one_batch(tmp_path: Path) -> No
 
 def test_a_batch_in_parts_by_two_processes(tmp_path: Path) -> None:
     recipe = write(tmp_path / "recipe.yaml", schedule={"epochs": 1, "batch_size": 4, "accumulate": 2})
-    for code, said in finish(launch(recipe, tmp_path / "run", 2)):
-        assert code == 0, said
+    outputs = [(process, process.communicate(timeout=200)) for process in launch(recipe, tmp_path / "run", 2)]
+    for process, (_, said) in outputs:
+        assert process.returncode == 0, said
+    assert [len(printed.splitlines()) for _, (printed, _) in outputs] == [1, 0], "the first one reports"
     assert (tmp_path / "run" / "model.safetensors").is_file()
 
 
