@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from urllib.parse import quote
 
 import numpy as np
 import numpy.typing as npt
 
 from etc_edge.core.errors import DatasetError
+from etc_edge.core.file_names import as_file_name
 from etc_edge.core.progress import Progress, Silent
 from etc_edge.flow.base import Flow, FlowField
 from etc_edge.flow.stored import load_flow, save_flow
@@ -72,7 +72,7 @@ class FlowStore:
 
     def path(self, clip: str, index: int, other: int) -> Path:
         """Where a pair's flow is kept."""
-        return self.folder / _as_file_name(self.flow.name) / _as_file_name(clip) / f"{index}-{other}.npz"
+        return self.folder / as_file_name(self.flow.name) / as_file_name(clip) / f"{index}-{other}.npz"
 
     def _read(self, path: Path) -> FlowField | None:
         if not path.exists():
@@ -90,12 +90,6 @@ class FlowStore:
             raise DatasetError(f"Found flow by {self.flow.name} beyond what float16 can hold, for {path}.")
         save_flow(half.astype(np.float32), path)
         return half.astype(np.float32)
-
-
-def _as_file_name(name: str) -> str:
-    """A name as one part of a path, different names differently: clips may be called by folders, and by `..`."""
-    quoted = quote(name, safe=" +,=@()")
-    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted or "%"
 
 
 def _size(array: npt.NDArray[np.generic]) -> str:

@@ -10,6 +10,7 @@ import numpy.typing as npt
 
 from etc_edge.core.errors import DatasetError
 from etc_edge.data.clip import Clip
+from etc_edge.frames.preprocess import fit_labels
 
 UInt8 = npt.NDArray[np.uint8]
 
@@ -65,7 +66,7 @@ def read_labelled(frame: Labelled, size_hw: tuple[int, int]) -> tuple[UInt8, UIn
     read = frame.clip[frame.index]
     if read.labels is None:
         raise DatasetError(f"Found no labels for frame {frame.index} of the clip {frame.clip.name}.")
-    return fitted(read.image_rgb, size_hw), fitted_labels(read.labels, size_hw)
+    return fitted(read.image_rgb, size_hw), fit_labels(read.labels, size_hw)
 
 
 def fitted(image: UInt8, size_hw: tuple[int, int]) -> UInt8:
@@ -78,12 +79,3 @@ def fitted(image: UInt8, size_hw: tuple[int, int]) -> UInt8:
     shrinks = height <= image.shape[0] and width <= image.shape[1]
     interpolation = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
     return np.asarray(cv2.resize(image, (width, height), interpolation=interpolation), np.uint8)
-
-
-def fitted_labels(labels: UInt8, size_hw: tuple[int, int]) -> UInt8:
-    """Labels brought to a size by nearest neighbour."""
-    import cv2
-
-    if labels.shape == size_hw:
-        return labels
-    return np.asarray(cv2.resize(labels, size_hw[::-1], interpolation=cv2.INTER_NEAREST_EXACT), np.uint8)

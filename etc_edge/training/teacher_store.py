@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from etc_edge.core.atomic import atomic_file
 from etc_edge.core.errors import TrainingError
-from etc_edge.core.hashing import sha256_bytes
+from etc_edge.core.file_names import as_file_name
 from etc_edge.training.geometry import Matrix, compose, inverse
 from etc_edge.training.sample import TeacherMaps
 
@@ -62,6 +62,4 @@ class TeacherStore:
         return TeacherMaps(logits, features, compose(to_unit, inverse(matrix)))
 
     def _path(self, clip: str, index: int) -> Path:
-        # Names of clips are free text: what is no letter or digit is replaced, and a digest keeps them apart.
-        readable = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in clip)[:60]
-        return self.folder / f"{readable}-{sha256_bytes(clip.encode())[:8]}" / f"{index:06}.npz"
+        return self.folder / as_file_name(clip) / f"{index:06}.npz"

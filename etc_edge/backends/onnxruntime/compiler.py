@@ -5,11 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from etc_edge.backends.base import Engine, EngineOptions
-from etc_edge.backends.device import cpu_device, package_version
+from etc_edge.backends.device import cpu_device, lowering_here, package_version
 from etc_edge.backends.headless import load_headless
 from etc_edge.backends.labels_head import HeadPlan
 from etc_edge.core.bundle import Bundle
-from etc_edge.core.environment import byte_products_saturate
 from etc_edge.core.errors import CompileError
 from etc_edge.core.optional import require
 
@@ -33,10 +32,9 @@ class OnnxRuntimeCompiler:
         onnxruntime = require("onnxruntime", "onnxruntime", "compiling for ONNX Runtime")
         from etc_edge.backends.onnxruntime.engine import session_options
         from etc_edge.graph.load import to_bytes
-        from etc_edge.graph.lower import Target, lower
+        from etc_edge.graph.lower import lower
 
-        form: Target = "onnxruntime-saturating" if byte_products_saturate() else "onnxruntime"
-        model = to_bytes(lower(load_headless(bundle, folder), form))
+        model = to_bytes(lower(load_headless(bundle, folder), lowering_here("onnxruntime")))
         settings = session_options(options.threads)
         settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
         settings.optimized_model_filepath = str(folder / OPTIMIZED)

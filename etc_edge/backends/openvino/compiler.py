@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from etc_edge.backends.base import Engine, EngineOptions
-from etc_edge.backends.device import cpu_device, package_version
+from etc_edge.backends.device import cpu_device, lowering_here, package_version
 from etc_edge.backends.headless import load_headless
 from etc_edge.backends.labels_head import HeadPlan
 from etc_edge.backends.openvino.vendor import shared_core
 from etc_edge.core.bundle import Bundle
-from etc_edge.core.environment import byte_products_saturate
 from etc_edge.core.errors import CompileError
 from etc_edge.core.optional import require
 
@@ -34,10 +33,9 @@ class OpenVinoCompiler:
         core = shared_core()
         from etc_edge.backends.openvino.engine import properties
         from etc_edge.graph.load import to_bytes
-        from etc_edge.graph.lower import Target, lower
+        from etc_edge.graph.lower import lower
 
-        form: Target = "openvino-saturating" if byte_products_saturate() else "openvino"
-        model = to_bytes(lower(load_headless(bundle, folder), form))
+        model = to_bytes(lower(load_headless(bundle, folder), lowering_here("openvino")))
         try:
             graph = core.read_model(model, b"")
             compiled = core.compile_model(graph, "CPU", properties(options.threads))

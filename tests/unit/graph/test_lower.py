@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
+from etc_edge.backends.device import lowering_here
 from etc_edge.core.environment import byte_products_saturate
 from etc_edge.graph.load import check_model, copy_model, to_bytes
 from etc_edge.graph.lower import PASSES, Target, lower
@@ -27,7 +28,7 @@ ON_OPENVINO = [(block, "affine") for block in BLOCKS] + [
     (block, "symmetric") for block in ("relu", "add", "concat", "max_pool")
 ]
 
-HERE: Target = "openvino-saturating" if byte_products_saturate() else "openvino"
+HERE = lowering_here("openvino")
 
 # Every network in one child, since a vendor's library may crash on one of them.
 OPENVINO = """
