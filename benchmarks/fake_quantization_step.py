@@ -22,7 +22,7 @@ from etc_edge.core.bundle import Bundle
 from etc_edge.core.errors import BundleError
 from etc_edge.core.progress import console_progress
 from etc_edge.graph.load import load_model
-from etc_edge.quantization.torch_graph.graph import TorchGraph
+from etc_edge.torch_graph.graph import TorchGraph
 
 STEP_GOAL = 1.6
 WARM_UP = 1

@@ -13,8 +13,8 @@ import numpy as np
 import onnx
 
 from etc_edge.graph.view import GraphView
-from etc_edge.quantization.torch_graph.stored import read_stored
-from etc_edge.quantization.torch_graph.write_back import with_constants
+from etc_edge.torch_graph.stored import read_stored
+from etc_edge.torch_graph.write_back import with_constants
 
 
 def with_exact_scales(model: onnx.ModelProto) -> onnx.ModelProto:

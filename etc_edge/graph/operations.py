@@ -15,6 +15,25 @@ CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear"})
 SETTINGS = frozenset({"Clip", "Resize", "Pad", "Slice", "Reshape", "Split"})
 """Operators whose constant operands say how to work and are no parameters."""
 
+MOVEMENT = frozenset(
+    [
+        "MaxPool",
+        "Concat",
+        "Resize",
+        "Reshape",
+        "Transpose",
+        "Slice",
+        "Split",
+        "Squeeze",
+        "Unsqueeze",
+        "Flatten",
+        "Pad",
+        "DepthToSpace",
+        "SpaceToDepth",
+    ]
+)
+"""Operators whose results are (convex combinations of) their inputs' values: codes pass through on one grid."""
+
 
 @dataclass(frozen=True)
 class StageCost:

@@ -8,31 +8,13 @@ from math import prod
 
 import onnx
 
-from etc_edge.graph.operations import node_macs
+from etc_edge.graph.operations import MOVEMENT, node_macs
 from etc_edge.graph.qdq import WEIGHTED
 from etc_edge.graph.view import GraphView, attributes
 
 ARITHMETIC = frozenset({"Add", "Mul"})
 ACTIVATIONS = frozenset({"Relu", "Clip", "PRelu", "LeakyRelu", "HardSwish", "HardSigmoid", "Sigmoid"})
 POOLING = frozenset({"AveragePool", "GlobalAveragePool", "ReduceMean"})
-MOVEMENT = frozenset(
-    [
-        "MaxPool",
-        "Concat",
-        "Resize",
-        "Reshape",
-        "Transpose",
-        "Slice",
-        "Split",
-        "Squeeze",
-        "Unsqueeze",
-        "Flatten",
-        "Pad",
-        "DepthToSpace",
-        "SpaceToDepth",
-    ]
-)
-"""Operators whose results are (convex combinations of) their inputs' values: codes pass through on one grid."""
 
 FUSED_ACTIVATIONS = frozenset({"Relu", "Clip"})
 """Activations that saturation itself performs, so that no pair stands between them and the operator before."""

@@ -17,7 +17,7 @@ TORCH_ROOMS = (
     "etc_edge.training",
     "etc_edge.flow.raft.network",
     "etc_edge.flow.raft.checkpoint",
-    "etc_edge.quantization.torch_graph",
+    "etc_edge.torch_graph",
     "etc_edge.backends.torch_tensorrt",
 )
 TORCH_PACKAGES = ("torch", "torchvision", "torch_tensorrt", "torchmetrics", "safetensors", "tensorboard", "onnxscript")

@@ -17,8 +17,8 @@ from etc_edge.graph.load import copy_model, load_model, to_bytes
 from etc_edge.graph.preprocess import FRAME
 from etc_edge.graph.qdq import pairs
 from etc_edge.graph.view import GraphView
-from etc_edge.quantization.torch_graph.fake_quantize import ActivationQuantizer
-from etc_edge.quantization.torch_graph.graph import TorchGraph
+from etc_edge.torch_graph.fake_quantize import ActivationQuantizer
+from etc_edge.torch_graph.graph import TorchGraph
 from tests.architecture.package_files import REPOSITORY
 from tests.exact_networks import with_exact_scales
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from etc_edge.core.table import Table
-from etc_edge.quantization.torch_graph.operation import Builder
+from etc_edge.torch_graph.operation import Builder
 
-_HERE = "etc_edge.quantization.torch_graph.operators"
+_HERE = "etc_edge.torch_graph.operators"
 
 OPERATORS: Table[Builder] = Table(
     "operator",

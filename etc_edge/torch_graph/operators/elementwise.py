@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from etc_edge.quantization.torch_graph.operation import Builder, Operation, Run, plain
+from etc_edge.torch_graph.operation import Builder, Operation, Run, plain
 
 
 def _folded(function: Callable[[Tensor, Tensor], Tensor]) -> Builder:

@@ -15,8 +15,8 @@ from onnx import numpy_helper
 
 from etc_edge.core.errors import GraphError
 from etc_edge.graph.load import copy_model
-from etc_edge.quantization.torch_graph.graph import TorchGraph
-from etc_edge.quantization.torch_graph.operators.table import OPERATORS
+from etc_edge.torch_graph.graph import TorchGraph
+from etc_edge.torch_graph.operators.table import OPERATORS
 
 # Types that graphs of ours hold. Cases with others (8-bit floats, 4-bit integers, strings, lists) are left out.
 TYPES = {"float16", "float32", "float64", "uint8", "int8", "int16", "int32", "int64", "bool"}

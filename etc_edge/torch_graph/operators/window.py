@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from etc_edge.quantization.torch_graph.operation import Operation
+from etc_edge.torch_graph.operation import Operation
 
 
 def window_pads(operation: Operation, kernel: list[int], strides: list[int], dilations: list[int]) -> list[int]:

@@ -10,10 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import onnx
 
+from etc_edge.graph.operations import MOVEMENT
 from etc_edge.graph.qdq import WEIGHTED
 from etc_edge.graph.simplify import ADDED_NODES
 from etc_edge.graph.view import GraphView, attributes
-from etc_edge.quantization.placement import MOVEMENT
 
 Kind = Literal["weights", "biases"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from etc_edge.quantization.torch_graph.operation import Operation
+from etc_edge.torch_graph.operation import Operation
 
 
 def keeps_frames_apart(operation: Operation, framed: set[str]) -> bool:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from etc_edge.quantization.torch_graph.operation import Operation, Run
+from etc_edge.torch_graph.operation import Operation, Run
 
 Float = npt.NDArray[np.float64]
 

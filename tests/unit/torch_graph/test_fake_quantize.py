@@ -15,7 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional
 
 from etc_edge.graph.grid import Grid
-from etc_edge.quantization.torch_graph.fake_quantize import (
+from etc_edge.torch_graph.fake_quantize import (
     ActivationQuantizer,
     BiasQuantizer,
     WeightQuantizer,

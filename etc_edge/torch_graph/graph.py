@@ -13,9 +13,9 @@ from etc_edge.core.errors import GraphError
 from etc_edge.graph.grid import SMALLEST_SCALE
 from etc_edge.graph.load import copy_model
 from etc_edge.graph.view import GraphView
-from etc_edge.quantization.torch_graph.fake_quantize import BiasQuantizer, WeightQuantizer
-from etc_edge.quantization.torch_graph.plan import Array, Step, make_plan
-from etc_edge.quantization.torch_graph.write_back import as_codes, with_constants
+from etc_edge.torch_graph.fake_quantize import BiasQuantizer, WeightQuantizer
+from etc_edge.torch_graph.plan import Array, Step, make_plan
+from etc_edge.torch_graph.write_back import as_codes, with_constants
 
 REACH = 0.49
 """How far beyond the last code a weight may start, in steps: it is still in range there."""

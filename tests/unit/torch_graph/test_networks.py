@@ -9,7 +9,7 @@ import onnx
 import pytest
 import torch
 
-from etc_edge.quantization.torch_graph.graph import TorchGraph
+from etc_edge.torch_graph.graph import TorchGraph
 from tests.exact_networks import with_exact_scales
 from tests.quantized_networks import quantized
 from tests.small_networks import BLOCKS, deployed, frames, labels_and_logits

@@ -16,11 +16,11 @@ from etc_edge.core.errors import GraphError
 from etc_edge.core.table import nearest
 from etc_edge.graph.bounds import activation_bounds
 from etc_edge.graph.view import GraphView, attributes
-from etc_edge.quantization.torch_graph.fake_quantize import ActivationQuantizer, BiasQuantizer, WeightQuantizer
-from etc_edge.quantization.torch_graph.frame_axis import keeps_frames_apart
-from etc_edge.quantization.torch_graph.operation import Operation, Refusal, Run
-from etc_edge.quantization.torch_graph.operators.table import OPERATORS
-from etc_edge.quantization.torch_graph.stored import Stored, StoredPair, read_stored
+from etc_edge.torch_graph.fake_quantize import ActivationQuantizer, BiasQuantizer, WeightQuantizer
+from etc_edge.torch_graph.frame_axis import keeps_frames_apart
+from etc_edge.torch_graph.operation import Operation, Refusal, Run
+from etc_edge.torch_graph.operators.table import OPERATORS
+from etc_edge.torch_graph.stored import Stored, StoredPair, read_stored
 
 Array = npt.NDArray[Any]
 

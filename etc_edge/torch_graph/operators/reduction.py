@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from etc_edge.quantization.torch_graph.operation import Builder, Operation, Run
+from etc_edge.torch_graph.operation import Builder, Operation, Run
 
 
 def _along_axes(function: Callable[..., Tensor]) -> Builder:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from etc_edge.quantization.torch_graph.operation import Operation, Run, plain
+from etc_edge.torch_graph.operation import Operation, Run, plain
 
 matrix_product = plain(torch.matmul)
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from etc_edge.quantization.torch_graph.operation import Operation, Run
-from etc_edge.quantization.torch_graph.operators.window import even, for_torch, window_pads
+from etc_edge.torch_graph.operation import Operation, Run
+from etc_edge.torch_graph.operators.window import even, for_torch, window_pads
 
 LARGEST: dict[int, Any] = {1: functional.max_pool1d, 2: functional.max_pool2d, 3: functional.max_pool3d}
 AVERAGE: dict[int, Any] = {1: functional.avg_pool1d, 2: functional.avg_pool2d, 3: functional.avg_pool3d}

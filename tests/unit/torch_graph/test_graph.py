@@ -14,8 +14,8 @@ from etc_edge.graph.grid import Grid
 from etc_edge.graph.load import copy_model
 from etc_edge.graph.qdq import QuantizationPlan, insert_qdq
 from etc_edge.graph.view import GraphView
-from etc_edge.quantization.torch_graph.graph import TorchGraph
-from etc_edge.quantization.torch_graph.operators.table import OPERATORS
+from etc_edge.torch_graph.graph import TorchGraph
+from etc_edge.torch_graph.operators.table import OPERATORS
 from tests.quantized_networks import quantized
 from tests.small_networks import BLOCKS, Builder, deployed, frames
 

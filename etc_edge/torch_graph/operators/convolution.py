@@ -7,8 +7,8 @@ from typing import Any
 from torch import Tensor
 from torch.nn import functional
 
-from etc_edge.quantization.torch_graph.operation import Operation, Run
-from etc_edge.quantization.torch_graph.operators.window import even, for_torch, window_pads
+from etc_edge.torch_graph.operation import Operation, Run
+from etc_edge.torch_graph.operators.window import even, for_torch, window_pads
 
 CONVOLUTIONS: dict[int, Any] = {1: functional.conv1d, 2: functional.conv2d, 3: functional.conv3d}
 TRANSPOSED: dict[int, Any] = {

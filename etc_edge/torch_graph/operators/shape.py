@@ -10,8 +10,8 @@ from onnx import TensorProto
 from torch import Tensor
 from torch.nn import functional
 
-from etc_edge.quantization.torch_graph.operation import Operation, Run, plain
-from etc_edge.quantization.torch_graph.operators.window import for_torch
+from etc_edge.torch_graph.operation import Operation, Run, plain
+from etc_edge.torch_graph.operators.window import for_torch
 
 TYPES = {
     TensorProto.FLOAT: torch.float32,
