@@ -52,6 +52,7 @@ class SingleFrameRecipe(
     weight: NonNegative = 0.1
     direction: Literal["student_teacher", "teacher_student"] = "student_teacher"
     temperature: Positive = 1.0
+    class_weights: tuple[NonNegative, ...] | None = None
 
 
 class PairwiseRecipe(
