@@ -17,7 +17,7 @@ from etc_edge.core.progress import Progress, Silent
 from etc_edge.core.results import Latency
 from etc_edge.frames.jsonl_sink import JsonlSink
 from etc_edge.frames.label_sink import LabelSink
-from etc_edge.frames.network_source import NetworkSource
+from etc_edge.frames.live_source import LiveSource
 from etc_edge.frames.overlay import Overlay
 from etc_edge.frames.sink import Sink
 from etc_edge.frames.source import ASSUMED_FPS, Source, open_source
@@ -121,7 +121,7 @@ def run(
     with ExitStack() as stack:
         opened = [stack.enter_context(open_source(name)) for name in names]
         for source in opened:
-            if isinstance(source, NetworkSource):
+            if isinstance(source, LiveSource):
                 source.told = progress.say
         places = [outputs] if len(opened) == 1 else [outputs.numbered(number) for number in range(1, len(opened) + 1)]
         _refuse_to_overwrite(places, opened)
