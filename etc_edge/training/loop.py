@@ -245,7 +245,7 @@ class Training:
         for number, part in enumerate(parts):
             last = number == len(parts) - 1
             with nullcontext() if last else self.processes.without_exchange(self.wrapped):
-                total, values = self.loss(self.forward(part))
+                total, values = self.loss(self.forward(part), self.iteration / self.plan.iterations)
                 share = total / len(parts)
                 share.backward()  # type: ignore[no-untyped-call]
             for name, value in {

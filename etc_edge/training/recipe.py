@@ -67,7 +67,8 @@ class StillsRecipe(_Recipe, frozen=True, kw_only=True, tag_field="source", tag="
         zoom: greatest relative change of size.
         rotation_deg: greatest turn.
         jitter: greatest relative change of brightness, contrast and saturation from frame to frame.
-        noise: standard deviation of the sensor noise that every frame gets its own of, in levels of 255.
+        noise: greatest standard deviation of sensor noise, in levels of 255; each sample draws its own from 0 up, and
+            each of its frames has noise of its own.
     """
 
     frames: Annotated[int, msgspec.Meta(ge=2, le=3)] = 2

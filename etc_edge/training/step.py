@@ -57,9 +57,8 @@ class Forward:
             )
         )
         motions = tuple(Motion(motion.flow.to(device), motion.valid.to(device)) for motion in batch.motions)
-        return StepOutputs(
-            frames, batch.labels.to(device).long(), self.void, motions, teacher, self.mean_count
-        )  # fmt: skip
+        labels, *other_labels = (one.to(device).long() for one in (batch.labels, *batch.other_labels))
+        return StepOutputs(frames, labels, self.void, motions, tuple(other_labels), teacher, self.mean_count)
 
 
 def _split(outputs: Tensor | None, count: int, parts: int) -> list[Tensor] | list[None]:

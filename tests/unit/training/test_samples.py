@@ -52,6 +52,19 @@ def samples(makers: SampleMakers = SampleMakers()) -> AugmentedFrames:  # noqa: 
     return AugmentedFrames(labelled_frames(CLIPS, "test"), recipe, (40, 48), (1.0, 2.0, 3.0), 255, 4, makers)
 
 
+def test_copies_of_a_labelled_frame_have_its_labels_where_they_show_it() -> None:
+    source = open_pairs(StillsRecipe(frames=3, noise=0, jitter=0), (40, 48), (1.0, 2.0, 3.0))
+    sample = samples(SampleMakers(source))[0, 1]
+    for other, labels in zip(sample.others, sample.other_labels, strict=True):
+        y, x = np.mgrid[:24, :32]
+        at_x, at_y = np.rint(x + other.flow[..., 0]).astype(int), np.rint(y + other.flow[..., 1]).astype(int)
+        inside = (at_x >= 0) & (at_x < 32) & (at_y >= 0) & (at_y < 24) & (sample.labels != 255)
+        # Both are nearest neighbours of one map, so they may differ at the edges of its cells.
+        same = labels[at_y[inside], at_x[inside]] == sample.labels[inside]
+        assert same.mean() > 0.4
+        assert len(set(labels.ravel()) - {0, 1, 2, 255}) == 0
+
+
 def test_only_labelled_frames_are_samples() -> None:
     found = [(frame.clip.name, frame.index) for frame in labelled_frames(CLIPS, "test")]
     assert found == [("a", 0), ("a", 2), ("a", 4), ("bb", 0), ("bb", 2), ("bb", 4), ("ccc", 0)]
