@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from etc_edge.training.processes import Processes
 
 CALIBRATED = "calibrated.etc"
+CALIBRATION = "calibration.json"
 Slice = frozenset[tuple[str, int]]
 """Frames by name of their clip and index in it."""
 
@@ -120,9 +121,13 @@ def quantize_and_finetune(
     folder = _run_folder(out, None, resume)
     with training_processes() as processes, _removed_when_done(folder, processes):
         heard, report = _heard(progress, processes), None
+        asked = _calibration(bundle, recipe, target, ranges)
+        if resume:
+            _check_calibration(folder, asked)
         dataset, frames = _frames(data, tuned)
         if processes.is_first and not resume:
             report = quantize(bundle, folder / CALIBRATED, recipe, data, target, ranges, heard)
+            (folder / CALIBRATION).write_bytes(asked)
         processes.meet()
         work = _Finetuning(folder / CALIBRATED, bundle, out, tuned, folder)
         return report, work.run(dataset, frames, resume, processes, heard)
@@ -160,6 +165,29 @@ class _Finetuning:
         described = _described(self.recipe, dataset, prepared.trained_on, prepared.held_back)
         written = _write(self.out, int8, reference, trained, described, told)
         return FinetuneReport(written, told.steps, told.best_step, told.before, told.after, told.reference)
+
+
+def _calibration(bundle: Path, recipe: WholeQuantizeRecipe, target: str, ranges: Path | None) -> bytes:
+    """What the calibrated graph depends on, as JSON."""
+    import msgspec
+
+    from etc_edge.core.hashing import sha256_file
+
+    plain = {name: value for name, value in msgspec.to_builtins(recipe).items() if name != "finetune"}
+    given = None if ranges is None or not ranges.is_file() else sha256_file(ranges)
+    return msgspec.json.encode([Bundle.open(bundle).hash, plain, target, given], order="sorted")
+
+
+def _check_calibration(folder: Path, asked: bytes) -> None:
+    try:
+        same = (folder / CALIBRATION).read_bytes() == asked
+    except OSError:
+        same = False
+    if not same:
+        raise RecipeError(
+            f"Found a run in {folder} that began with another bundle, calibration or target.",
+            "Resume with what it was started with, or remove the folder and start anew.",
+        )
 
 
 def _run_folder(out: Path, run: Path | None, resume: bool) -> Path:

@@ -251,5 +251,6 @@ def _check_factors(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]
 
 
 def _described(recipe: QuantizeRecipe, ranges: Ranges, scheme: Scheme) -> dict[str, Any]:
-    described: dict[str, Any] = msgspec.to_builtins(recipe)
+    plain: dict[str, Any] = msgspec.to_builtins(recipe)
+    described = {name: plain[name] for name in QuantizeRecipe.__struct_fields__}
     return {**described, "observer": ranges.observer, "data": ranges.data, "scheme": scheme}
