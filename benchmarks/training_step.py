@@ -36,6 +36,7 @@ from etc_edge.training.sample import Sample
 from etc_edge.training.samples import AugmentedFrames, SampleMakers
 from etc_edge.training.teacher import CachedTeacher
 from etc_edge.training.teacher_store import TeacherStore
+from etc_edge.training.watch import Examination
 
 SIZE_HW, STRIDE, EMBEDDING = (360, 480), 8, 256
 DATA = "synthetic:street?size=360x480&frames=4&train=3&val=1&seed=5"

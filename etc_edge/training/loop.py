@@ -329,7 +329,7 @@ class Training:
 
 
 def comparable(recipe: TrainRecipe) -> str:
-    """A training recipe as JSON without what does not change the result: workers, pace of checkpoints, places of files."""
+    """A training recipe as JSON without what does not change the result: workers, checkpoints, places of files."""
     plain = msgspec.to_builtins(recipe)
     for name in ("workers", "checkpoint_every_s", "pretrained", "start"):
         plain.pop(name)

@@ -86,7 +86,7 @@ class Processes:
         except RuntimeError as error:
             if not is_lost_process(error):
                 raise
-            raise TrainingError("Another process of the run ended before training began.", "See what it says.") from error
+            raise TrainingError("Another process ended before training began.", "See what it says.") from error
 
     def mean_gradients(self, module: nn.Module) -> None:
         """Average the gradients of a module that is not wrapped."""
