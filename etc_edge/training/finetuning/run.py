@@ -138,9 +138,7 @@ def _metrics(recipe: FinetuneRecipe) -> tuple[Metric, ...]:
     return chosen
 
 
-def _held_out(
-    frames: list[Labelled], recipe: FinetuneRecipe, pairs: PairSource | None, graphs: Graphs
-) -> HeldOut:
+def _held_out(frames: list[Labelled], recipe: FinetuneRecipe, pairs: PairSource | None, graphs: Graphs) -> HeldOut:
     """At most so many frames as the recipe says, with their neighbours in the clip or with moved copies."""
     size_hw, places = graphs.preprocessing.size_hw, np.linspace(0, len(frames) - 1, recipe.examination.frames)
     chosen = [frames[place] for place in np.unique(places.round().astype(int))]
