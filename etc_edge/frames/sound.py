@@ -26,7 +26,7 @@ class Sound:
         self._source = av.open(f"file:{path}", metadata_errors="replace")
         video = self._source.streams.video[0]
         # Pictures are counted from the first of them; sound may begin before it.
-        self._begun_s = float((video.start_time or 0) * video.time_base)
+        self._begun_s = float((video.start_time or 0) * (video.time_base or 0))
         self._tracks = self._source.streams.audio
         self.codecs = tuple(track.codec_context.name for track in self._tracks)
         self._packets = iter(self._source.demux(self._tracks)) if self._tracks else iter(())

@@ -158,7 +158,9 @@ def with_sound(path: Path, codec: str = "aac", frames: int = 30) -> Path:
 
 def sound_of(path: Path) -> list[tuple[bytes, float]]:
     with av.open(str(path)) as container:
-        return [(bytes(packet), float(packet.pts * packet.time_base)) for packet in container.demux(audio=0) if packet.size]
+        return [
+            (bytes(packet), float(packet.pts * packet.time_base)) for packet in container.demux(audio=0) if packet.size
+        ]
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
