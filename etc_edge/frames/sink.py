@@ -60,3 +60,9 @@ class NullSink(Sink):
     def write(self, result: SegmentedFrame) -> None:
         """See Sink."""
         self.frames += 1
+
+    def close(self) -> None:
+        """See Sink."""
+
+    def abort(self) -> None:
+        """See Sink."""

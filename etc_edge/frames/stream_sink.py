@@ -34,7 +34,7 @@ UDP_BYTES = 7 * 188
 
 
 class StreamSink(Sink):
-    """Sends results as H.264 as they come; a receiver that goes away is looked for again meanwhile results are lost.
+    """Sends results as H.264 as they come; a receiver that goes away is looked for again, and results meanwhile lost.
 
     Args:
         address: `rtsp://server/path` (`?transport=udp` for UDP), to which it is published; `tcp://host:port` or

@@ -1,4 +1,4 @@
-"""Results sent to real receivers: MPEG-TS to sockets, RTSP to GStreamer's server, which vanish or stop reading."""
+"""Results sent to real receivers: MPEG-TS to sockets, RTSP to GStreamer's server; some vanish or stop reading."""
 
 from __future__ import annotations
 
