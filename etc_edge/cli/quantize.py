@@ -10,8 +10,10 @@ import click
 from etc_edge.core.optional import require
 
 if TYPE_CHECKING:
-    from etc_edge.quantization.recipe import QuantizeRecipe
+    from etc_edge.core.bundle import Bundle
+    from etc_edge.stages.finetune import FinetuneReport
     from etc_edge.stages.quantize import QuantizeReport
+    from etc_edge.stages.quantize_recipe import WholeQuantizeRecipe
 
 
 @click.command("quantize")
@@ -26,6 +28,13 @@ if TYPE_CHECKING:
 @click.option("--list", "list_name", metavar="FILE", help="Calibration list: a path or the name of a shipped one.")
 @click.option("--ranges", type=click.Path(path_type=Path), help="Use this ranges.json instead of calibrating.")
 @click.option("--keep-float", multiple=True, metavar="OPERATOR", help="Leave an operator in float; may be repeated.")
+@click.option(
+    "--finetune/--no-finetune",
+    "tune",
+    default=None,
+    help="Train weights and scales further after calibration.  [default: if the recipe has a section finetune]",
+)
+@click.option("--resume", is_flag=True, help="Go on with a fine-tuning that was interrupted.")
 def command(
     bundle: Path,
     recipe: str | None,
@@ -38,17 +47,35 @@ def command(
     list_name: str | None,
     ranges: Path | None,
     keep_float: tuple[str, ...],
+    tune: bool | None,
+    resume: bool,
 ) -> None:
-    """Turn an FP32 bundle into an INT8 bundle by calibration.
+    """Turn an FP32 bundle into an INT8 bundle: by calibration, and by fine-tuning after it.
 
     RECIPE is a YAML file or the name of a shipped recipe, such as quantize/int8-mse; options go before what it says.
+
+    Fine-tuning needs no labels unless the recipe asks for them: --data may be a video. Ctrl-C writes a checkpoint
+    before it stops; --resume goes on from there.
     """
     require("onnx", "graph", "quantization")
     from etc_edge.cli.settings import progress
     from etc_edge.stages.quantize import quantize
 
     settled = _settled(recipe, observer, frames, split, list_name, keep_float)
-    _print(quantize(bundle, out, settled, data, target, ranges, progress()))
+    if settled.finetune is not None if tune is None else tune:
+        from etc_edge.stages.finetune import quantize_and_finetune
+
+        report, tuned = quantize_and_finetune(bundle, out, settled, data, target, ranges, resume, progress())
+        if report is not None:
+            _print_placement(report)
+        if tuned.is_first:
+            _print_finetuned(tuned)
+        return
+    if resume:
+        raise click.UsageError("Found --resume without fine-tuning, expected --finetune too: calibration starts anew.")
+    report = quantize(bundle, out, settled, data, target, ranges, progress())
+    _print_placement(report)
+    _print_written(report.bundle)
 
 
 def _settled(
@@ -58,14 +85,15 @@ def _settled(
     split: str | None,
     list_name: str | None,
     keep_float: tuple[str, ...],
-) -> QuantizeRecipe:
+) -> WholeQuantizeRecipe:
     import msgspec
 
     from etc_edge.core.recipe import load_recipe
     from etc_edge.core.shipped import find_shipped
-    from etc_edge.quantization.recipe import QuantizeRecipe
+    from etc_edge.stages.quantize_recipe import WholeQuantizeRecipe
 
-    settled = QuantizeRecipe() if recipe is None else load_recipe(find_shipped("recipes", recipe), QuantizeRecipe)
+    whole = WholeQuantizeRecipe
+    settled = whole() if recipe is None else load_recipe(find_shipped("recipes", recipe), whole)
     calibration = settled.calibration
     if list_name is not None:
         calibration = msgspec.structs.replace(calibration, list=list_name)
@@ -81,7 +109,7 @@ def _settled(
     )
 
 
-def _print(report: QuantizeReport) -> None:
+def _print_placement(report: QuantizeReport) -> None:
     from collections import Counter
 
     placement = report.placement
@@ -93,4 +121,23 @@ def _print(report: QuantizeReport) -> None:
         click.echo(f"  in float: {count} × {reason}")
     if report.frames:
         click.echo(f"calibrated on {report.frames} frames in {report.seconds:.1f} s")
-    click.echo(f"wrote {report.bundle.path} ({report.bundle.model_path.stat().st_size / 1e6:.2f} MB model)")
+
+
+def _print_finetuned(report: FinetuneReport) -> None:
+    assert report.bundle is not None
+    chosen = f"kept those of step {report.best_step}" if report.best_step else "none did better than calibration"
+    click.echo(f"fine-tuned for {report.steps} steps, {chosen}")
+    if report.after:
+        click.echo("on frames held back from training:   FP32 calibrated fine-tuned")
+    for name, value in report.after.items():
+        columns = (report.reference.get(name), report.before[name], value)
+        click.echo(f"  {name:<30}" + "".join(f"{_percent(column):>10}" for column in columns))
+    _print_written(report.bundle)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"
+
+
+def _print_written(bundle: Bundle) -> None:
+    click.echo(f"wrote {bundle.path} ({bundle.model_path.stat().st_size / 1e6:.2f} MB model)")

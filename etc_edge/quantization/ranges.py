@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import msgspec
 
 from etc_edge.core.errors import CalibrationError
-from etc_edge.graph.grid import Scheme
+from etc_edge.graph.grid import Grid, Scheme
 
 SCHEMA_VERSION = 1
 
@@ -42,6 +43,17 @@ class Ranges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     keep_float: list[str] = []
     equalization: dict[str, list[float]] = {}
     tensors: dict[str, TensorRange]
+
+
+def with_grids(ranges: Ranges, grids: Mapping[str, Grid]) -> Ranges:
+    """The same ranges, but for tensors whose grids are given: those get the range that makes exactly this grid."""
+    changed = {name: _range_of(grids[name]) if name in grids else span for name, span in ranges.tensors.items()}
+    return msgspec.structs.replace(ranges, tensors=changed)
+
+
+def _range_of(grid: Grid) -> TensorRange:
+    # A symmetric grid is chosen by its largest code; it has one more below zero.
+    return TensorRange(grid.low if grid.unsigned else -grid.high, grid.high)
 
 
 def encode_ranges(ranges: Ranges) -> bytes:

@@ -121,7 +121,7 @@ def quantize(
             peaks = channel_peaks(model, names, track(progress, first_look, "equalising", min(LOOK_AT, frames)))
             factors = {name: values.tolist() for name, values in equalization_factors(model, peaks).items()}
         images = track(progress, _images(dataset, chosen, size_hw), "calibrating", frames)
-        statistics = observe(_equalized(model, factors), names, images)
+        statistics = observe(equalized(model, factors), names, images)
         chosen_ranges = choose_ranges(statistics, placement, observer, scheme)
         looked_at = {"dataset": dataset.name, "split": chosen.split, "frames": frames}
         given = Ranges(
@@ -138,7 +138,7 @@ def quantize(
         _check_factors(model, given.equalization, source)
     seconds = time.perf_counter() - begun
     progress.say("writing the INT8 graph")
-    graph = quantized_graph(_equalized(model, given.equalization), placement, given.tensors, scheme)
+    graph = quantized_graph(equalized(model, given.equalization), placement, given.tensors, scheme)
     check_model(graph, "the quantized graph")
     quantized = to_bytes(graph)
     test_frames = source.selftest().frames
@@ -222,7 +222,8 @@ def _images(
         yield fit_frame(frame.image_rgb, size_hw)
 
 
-def _equalized(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]]) -> onnx.ModelProto:
+def equalized(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]]) -> onnx.ModelProto:
+    """A float graph with its channels divided by factors, as `ranges.json` keeps them."""
     return apply_factors(model, {name: np.array(values, np.float32) for name, values in factors.items()})
 
 
@@ -238,7 +239,7 @@ def _check_factors(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]
     logits, frame = source.manifest.logits, source.selftest().frames[:1]
     expected, found = (
         run_reference(to_bytes(output_logits(graph, logits)), {FRAME: frame}, [logits])[0]
-        for graph in (model, _equalized(model, factors))
+        for graph in (model, equalized(model, factors))
     )
     difference = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
     if not difference <= EQUALIZED_TOLERANCE:
@@ -250,5 +251,6 @@ def _check_factors(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]
 
 
 def _described(recipe: QuantizeRecipe, ranges: Ranges, scheme: Scheme) -> dict[str, Any]:
-    described: dict[str, Any] = msgspec.to_builtins(recipe)
+    plain: dict[str, Any] = msgspec.to_builtins(recipe)
+    described = {name: plain[name] for name in QuantizeRecipe.__struct_fields__}
     return {**described, "observer": ranges.observer, "data": ranges.data, "scheme": scheme}
