@@ -81,6 +81,11 @@ class Board:
         self.views, self.facts = views, Facts()
         self.shadow: Shadow | None = None
 
+    @property
+    def run(self) -> tuple[Facts, int, str | None]:
+        """What `hello` tells, apart from history: when it changes, pages have to begin anew."""
+        return self.facts, len(self.views), self.shadow and self.shadow.name
+
     def hello(self) -> bytes:
         """A `Hello` as JSON."""
         streams = [Opening(view.name, _classes(view), view.history.points()) for view in self.views]
@@ -101,7 +106,7 @@ class Board:
                 state=view.state,
                 healthy=view.healthy,
                 frames=view.frames,
-                dropped=view.dropped(),
+                dropped=view.dropped,
                 compared=view.compared,
                 shares=view.shares(),
                 events=list(view.events),

@@ -25,7 +25,7 @@ def metrics_text(board: Board, clients: int) -> str:
     parts = [
         _family("info", "gauge", "The model that runs.", [("", names, 1)]),
         _family("frames_total", "counter", "Frames labelled.", _each(views, lambda view: view.frames)),
-        _family("dropped_frames_total", "counter", "Frames not waited for.", _each(views, lambda view: view.dropped())),
+        _family("dropped_frames_total", "counter", "Frames not waited for.", _each(views, lambda view: view.dropped)),
         _family("frames_per_second", "gauge", "Frames labelled in the last second.", _point(views, "fps")),
         _family("latency_seconds", "summary", "From a frame in hand to its labels in hand.", _latency(views)),
         _family("tc_ratio", "gauge", "Running temporal consistency.", _each(views, lambda view: view.running.tc)),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from threading import Condition
 from types import TracebackType
 
@@ -14,8 +14,12 @@ from etc_edge.runtime.preview.board import Board, Facts
 from etc_edge.runtime.preview.server import Server
 from etc_edge.runtime.preview.shadow import Shadow
 from etc_edge.runtime.preview.studio import Studio
-from etc_edge.runtime.preview.view import View
+from etc_edge.runtime.preview.view import Surroundings, View
 from etc_edge.runtime.streams import Streams
+
+
+# The name that a view's timings get among a stream's sinks.
+STAGE = "preview"
 
 
 class Preview:
@@ -66,24 +70,23 @@ class Preview:
         self._views.append(view)
         return view
 
-    def describe(self, facts: Facts) -> None:
-        """Say which model runs."""
-        self._board.facts = facts
-
     def compare(self, shadow: Shadow) -> None:
         """Have a shadow model look at frames of all streams; whoever made it closes it."""
         self._board.shadow = shadow
         for view in self._views:
             view.offered = shadow.offer
 
-    def follow(self, streams: Streams, sources: list[Source]) -> None:
-        """Show what a run's streams say of themselves; a view for each was made in their order."""
+    def follow(self, streams: Streams, sources: Sequence[Source], facts: Facts) -> None:
+        """Show what a run's streams say of themselves; each has a view, made in their order.
+
+        Args:
+            streams: about to begin.
+            sources: theirs.
+            facts: of the model that runs.
+        """
+        self._board.facts = facts
         for view, source in zip(self._views, sources, strict=True):
-            view.source_ended = _asking(lambda number: streams.ended[number], view.number)
-            view.dropped = _asking(lambda number: sum(streams.dropped_by_source[number].values()), view.number)
-            # Of sources, those that are opened again say when they wait for that.
-            view.source_state = _asking(lambda number: getattr(sources[number], "state", None), view.number)
-            view.begin()
+            view.begin(_OfRun(streams, source, view.number))
 
     def close(self) -> None:
         """Tell viewers that the run has ended, and stop serving; closing twice does no harm."""
@@ -100,5 +103,27 @@ class Preview:
         self.close()
 
 
-def _asking(question: Callable[[int], object], number: int) -> Callable[[], object]:
-    return lambda: question(number)
+class _OfRun(Surroundings):
+    """What a run says of one of its streams."""
+
+    def __init__(self, streams: Streams, source: Source, number: int) -> None:
+        self._streams, self._source, self._number = streams, source, number
+
+    @property
+    def waiting(self) -> bool:
+        # Only sources that are opened again have a state.
+        return getattr(self._source, "state", None) == "waiting"
+
+    @property
+    def ended(self) -> bool:
+        return self._streams.ended[self._number]
+
+    @property
+    def failed(self) -> bool:
+        return self._streams.failure is not None
+
+    @property
+    def dropped(self) -> int:
+        # What only the preview passed over is none of the run's.
+        dropped = self._streams.dropped_by_source[self._number]
+        return sum(count for stage, count in dropped.items() if stage != STAGE)

@@ -10,6 +10,7 @@ from contextlib import suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
+from etc_edge.core.errors import PreviewError
 from etc_edge.core.optional import require
 from etc_edge.runtime.preview.access import Access
 from etc_edge.runtime.preview.board import Board
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 MOST_VIEWERS = 100
 TICK_S = 1.0
 # How long viewers may take to hear that the run has ended.
-FAREWELL_S = 1.0
+FAREWELL_S = 0.3
 
 _HEADERS = {
     "Cache-Control": "no-store",
@@ -57,13 +58,20 @@ class Server:
         self._ready = Event()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
+        self._failure: Exception | None = None
         self._clock: Any = None
         self._thread = Thread(target=self._run, name="etc-edge preview server", daemon=True)
 
     def start(self) -> None:
-        """Begin to serve."""
+        """Begin to serve.
+
+        Raises:
+            PreviewError: it does not work.
+        """
         self._thread.start()
         self._ready.wait()
+        if self._failure is not None:
+            raise PreviewError(f"Found the preview's server failing: {self._failure}.") from self._failure
         if hasattr(time, "pthread_getcpuclockid") and self._thread.ident is not None:
             self._clock = time.pthread_getcpuclockid(self._thread.ident)
 
@@ -90,7 +98,12 @@ class Server:
 
     def _run(self) -> None:
         give_way()
-        asyncio.run(self._serve())
+        try:
+            asyncio.run(self._serve())
+        except Exception as error:
+            self._failure = error
+        finally:
+            self._ready.set()
 
     async def _serve(self) -> None:
         web = self._web
@@ -103,7 +116,8 @@ class Server:
         await self._stop.wait()
         ticking.cancel()
         self._tell()
-        await asyncio.sleep(min(FAREWELL_S, 0.2) if len(self._viewers) else 0)
+        # Whoever reads hears it; the others are not waited for.
+        await asyncio.sleep(FAREWELL_S if len(self._viewers) else 0)
         self._viewers.cut_all()
         await runner.cleanup()
 
@@ -120,7 +134,12 @@ class Server:
 
     def _application(self) -> web.Application:
         web = self._web
-        application = web.Application(middlewares=[web.middleware(self._guard)])
+
+        @web.middleware  # type: ignore[untyped-decorator]
+        async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
+            return await self._guard(request, handler)
+
+        application = web.Application(middlewares=[guard])
         application.on_response_prepare.append(_add_headers)
         application.add_routes(
             [
@@ -168,7 +187,7 @@ class Server:
         self._refuse_when_full()
         live: web.WebSocketResponse = self._web.WebSocketResponse(heartbeat=15, max_msg_size=4096, compress=False)
         await live.prepare(request)
-        await Page(live, self._board.views, self._viewers).serve(request.transport, self._board.hello())
+        await Page(live, self._board, self._viewers).serve(request.transport)
         return live
 
     async def _mjpeg(self, request: web.Request) -> web.StreamResponse:

@@ -36,6 +36,22 @@ class Event(msgspec.Struct, frozen=True):
     text: str
 
 
+class Surroundings:
+    """What is known of a stream besides its results; this is one of which nothing is.
+
+    Attributes:
+        waiting: whether its source is away and will be opened again.
+        ended: whether all that will come of it has come.
+        failed: whether the run has failed.
+        dropped: frames that were not waited for.
+    """
+
+    waiting: bool = False
+    ended: bool = False
+    failed: bool = False
+    dropped: int = 0
+
+
 class View(Sink):
     """Takes results without making anybody wait; others read them at their own pace.
 
@@ -56,10 +72,12 @@ class View(Sink):
         overlay: the newest picture for other viewers.
         layer_watchers: how many look at the former; written by the server's thread.
         overlay_watchers: how many look at the latter.
-        source_state: what the source says of itself, where it says something.
-        source_ended: whether it has given all that it will.
-        dropped: frames of the stream that were not waited for.
+        offered: as given; may be set later.
+        frames: how many results there were.
+        latency_sum_ms: of all of them.
     """
+
+    live = True
 
     def __init__(
         self,
@@ -77,9 +95,7 @@ class View(Sink):
         self.layers: Picture | None = None
         self.overlay: Picture | None = None
         self.layer_watchers, self.overlay_watchers = 0, 0
-        self.source_state: Callable[[], str | None] = lambda: None
-        self.source_ended: Callable[[], bool] = lambda: False
-        self.dropped: Callable[[], int] = lambda: 0
+        self._surroundings = Surroundings()
         self.frames, self.latency_sum_ms = 0, 0.0
         self._arrived, self.offered = arrived, offered
         self._last_two: tuple[SegmentedFrame | None, SegmentedFrame | None] = None, None
@@ -123,9 +139,15 @@ class View(Sink):
         """See Sink."""
         self._end = self._end or "failed"
 
-    def begin(self) -> None:
-        """From now on a result is expected."""
+    def begin(self, surroundings: Surroundings) -> None:
+        """From now on results are expected."""
+        self._surroundings = surroundings
         self._begun_s = self._point_s = time.monotonic()
+
+    @property
+    def dropped(self) -> int:
+        """Frames of the stream that were not waited for."""
+        return self._surroundings.dropped
 
     @property
     def last_two(self) -> tuple[SegmentedFrame | None, SegmentedFrame | None]:
@@ -148,9 +170,11 @@ class View(Sink):
         """What the stream does."""
         if self._end is not None:
             return self._end
-        if self.source_ended():
+        if self._surroundings.failed:
+            return "failed"
+        if self._surroundings.ended:
             return "ended"
-        if self.source_state() == "waiting":
+        if self._surroundings.waiting:
             return "waiting"
         if self.silent_s > self._patience_s:
             return "frozen"
@@ -180,7 +204,7 @@ class View(Sink):
             frames = self.frames
             # Newest first, until they are too old.
             recent = [ms for came_s, ms in reversed(self._latencies) if now_s - came_s <= RECENT_S]
-        dropped, seconds = self.dropped(), max(1e-6, now_s - self._point_s)
+        dropped, seconds = self.dropped, max(1e-6, now_s - self._point_s)
         p50_ms, p99_ms = (round(float(ms), 3) for ms in np.percentile(recent, (50, 99))) if recent else (None, None)
         point = Point(
             time_s=round(time.time(), 3),

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from etc_edge.core.optional import require
+from etc_edge.runtime.preview.board import Board
 from etc_edge.runtime.preview.picture import Picture
 from etc_edge.runtime.preview.view import View
 
@@ -106,21 +107,20 @@ class Page:
 
     Args:
         socket: its WebSocket.
-        views: of the streams.
+        board: what there is to see.
         viewers: all who look.
     """
 
-    def __init__(self, socket: web.WebSocketResponse, views: list[View], viewers: Viewers) -> None:
-        self._socket, self._views, self._viewers = socket, views, viewers
+    def __init__(self, socket: web.WebSocketResponse, board: Board, viewers: Viewers) -> None:
+        self._socket, self._board, self._views, self._viewers = socket, board, board.views, viewers
         self._watched: tuple[View, ...] = ()
         self._under_way: dict[View, int] = {}
         self._sent: dict[View, Picture] = {}
 
-    async def serve(self, transport: Any, hello: bytes) -> None:
+    async def serve(self, transport: Any) -> None:
         """Serve it until it goes."""
         line = _Line(transport)
         with self._viewers.joined(line) as wake:
-            await self._socket.send_str(hello.decode())
             writing = asyncio.ensure_future(self._write(line, wake))
             try:
                 async for message in self._socket:
@@ -154,10 +154,16 @@ class Page:
             view.layer_watchers += 1
 
     async def _write(self, line: _Line, wake: asyncio.Event) -> None:
-        told = b""
+        told, run = b"", None
         while True:
             await wake.wait()
             wake.clear()
+            if self._board.run != run:
+                run = self._board.run
+                self._sent.clear()
+                self._under_way.clear()
+                with line.sending():
+                    await self._socket.send_str(self._board.hello().decode())
             if self._viewers.message is not told:
                 told = self._viewers.message
                 with line.sending():
