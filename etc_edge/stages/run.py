@@ -162,7 +162,13 @@ def run(
         places = [outputs] if len(opened) == 1 else [outputs.numbered(number) for number in range(1, len(opened) + 1)]
         _refuse_to_overwrite(places, opened)
         lanes = [
-            Stream(source, _sinks(place, source, label_set, model.stem, stack, progress) | _shown(preview, source, label_set, stack))
+            Stream(
+                source,
+                {
+                    **_sinks(place, source, label_set, model.stem, stack, progress),
+                    **_shown(preview, source, label_set, stack),
+                },
+            )
             for place, source in zip(places, opened, strict=True)
         ]
         segmenter = stack.enter_context(Segmenter.load(model, target, threads, progress))
@@ -234,7 +240,11 @@ def _sinks(
 
 
 def _shown(preview: Preview | None, source: Source, label_set: LabelSet, stack: ExitStack) -> dict[str, Sink]:
-    return {} if preview is None else {STAGE: stack.enter_context(preview.view(source.name, label_set))}
+    """The stream's view on the page, under a name that does not tell where a file lies."""
+    if preview is None:
+        return {}
+    name = source.name if "://" in source.name or source.live else Path(source.name).name
+    return {STAGE: stack.enter_context(preview.view(name, label_set))}
 
 
 def _refuse_to_overwrite(places: Sequence[Outputs], sources: Sequence[Source]) -> None:

@@ -90,9 +90,7 @@ class Board:
         """A `Hello` as JSON."""
         streams = [Opening(view.name, _classes(view), view.history.points()) for view in self.views]
         shadow = self.shadow
-        return msgspec.json.encode(
-            Hello(self.facts, shadow and shadow.name, shadow.every if shadow else None, streams)
-        )
+        return msgspec.json.encode(Hello(self.facts, shadow and shadow.name, shadow.every if shadow else None, streams))
 
     def take_points(self) -> None:
         """Add a point to every stream's history; to be called once a second."""

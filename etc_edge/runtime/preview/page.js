@@ -148,7 +148,7 @@
     if (message.shadow_failure) say(message.shadow_failure);
     const { frames, dropped, compared } = streams[focus];
     const numbers = [`${frames.toLocaleString("en")} frames`, `${dropped.toLocaleString("en")} dropped`];
-    if (hello.shadow) numbers.push(`${compared.toLocaleString("en")} compared, every ${hello.every} at most`);
+    if (hello.shadow) numbers.push(`${compared.toLocaleString("en")} compared with ${hello.shadow}`);
     numbers.push(`${message.clients} ${message.clients === 1 ? "viewer" : "viewers"}`);
     at("counts").textContent = numbers.join(" · ");
     shares();

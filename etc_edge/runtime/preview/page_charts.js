@@ -6,16 +6,18 @@ const Charts = (() => {
   const HEIGHT = 84, LEFT = 0, TOP = 10, BOTTOM = 14;
 
   const percent = (digits) => (value) => `${(100 * value).toFixed(digits)} %`;
+  const round = (value) => `${Number(value.toPrecision(3))}`;
+  const short = (value) => `${Number((100 * value).toPrecision(3))} %`;
   const ms = (value) => `${value.toFixed(value < 10 ? 1 : 0)} ms`;
 
   /* A point is [time_s, fps, p50_ms, p99_ms, dropped, tc, flicker, disagreement]. */
   const KINDS = [
-    { name: "latency", title: "Latency p50", second: "p99", fields: [2, 3], show: ms, least: 1 },
+    { name: "latency", title: "Latency p50", second: "p99", fields: [2, 3], show: ms, axis: (value) => `${round(value)} ms`, least: 1 },
     { name: "fps", title: "Frames per second", fields: [1], show: (value) => value.toFixed(1), least: 1 },
     { name: "dropped", title: "Dropped per second", fields: [4], show: (value) => value.toFixed(0), least: 4 },
-    { name: "tc", title: "Running tc", fields: [5], show: percent(1), top: 1, floats: true },
-    { name: "flicker", title: "Running flicker", fields: [6], show: percent(2), least: 0.002 },
-    { name: "disagreement", title: "Disagreement with", fields: [7], show: percent(2), least: 0.002, shadow: true },
+    { name: "tc", title: "Running tc", fields: [5], show: percent(1), axis: short, top: 1, floats: true },
+    { name: "flicker", title: "Running flicker", fields: [6], show: percent(2), axis: short, least: 0.002 },
+    { name: "disagreement", title: "Disagreement", fields: [7], show: percent(2), axis: short, least: 0.002, shadow: true },
   ];
 
   function element(name, attributes, text) {
@@ -69,7 +71,7 @@ const Charts = (() => {
       const y = (value) => HEIGHT - BOTTOM - (value - low) / (high - low) * (HEIGHT - TOP - BOTTOM);
       for (const value of [low, high]) {
         svg.append(element("line", { class: "grid", x1: LEFT, x2: width, y1: y(value), y2: y(value) }));
-        svg.append(element("text", { x: LEFT, y: y(value) - 3 }, kind.show(value)));
+        svg.append(element("text", { x: LEFT, y: y(value) - 3 }, (kind.axis || round)(value)));
       }
       svg.append(element("text", { x: LEFT, y: HEIGHT - 2 }, `${this.seconds / 60} min ago`));
       svg.append(element("text", { x: width, y: HEIGHT - 2, "text-anchor": "end" }, "now"));
@@ -134,7 +136,7 @@ const Charts = (() => {
   }
 
   function make(shadow) {
-    return KINDS.filter((kind) => shadow || !kind.shadow).map((kind) => new Chart(kind, kind.shadow ? `${kind.title} ${shadow}` : kind.title));
+    return KINDS.filter((kind) => shadow || !kind.shadow).map((kind) => new Chart(kind, kind.title));
   }
 
   return { make };

@@ -63,7 +63,9 @@ def shrink(result: SegmentedFrame, longest_px: int = LONGEST_PX) -> tuple[UInt8,
         return image, labels
     size_wh = max(1, round(width * scale)), max(1, round(height * scale))
     small = cv2.resize(image, size_wh, interpolation=cv2.INTER_AREA)
-    return np.asarray(small, np.uint8), np.asarray(cv2.resize(labels, size_wh, interpolation=cv2.INTER_NEAREST), np.uint8)
+    return np.asarray(small, np.uint8), np.asarray(
+        cv2.resize(labels, size_wh, interpolation=cv2.INTER_NEAREST), np.uint8
+    )
 
 
 def layers(result: SegmentedFrame, stream: int, longest_px: int = LONGEST_PX) -> Picture:

@@ -17,7 +17,6 @@ from etc_edge.runtime.preview.studio import Studio
 from etc_edge.runtime.preview.view import Surroundings, View
 from etc_edge.runtime.streams import Streams
 
-
 # The name that a view's timings get among a stream's sinks.
 STAGE = "preview"
 
@@ -111,19 +110,23 @@ class _OfRun(Surroundings):
 
     @property
     def waiting(self) -> bool:
+        """See Surroundings."""
         # Only sources that are opened again have a state.
         return getattr(self._source, "state", None) == "waiting"
 
     @property
     def ended(self) -> bool:
+        """See Surroundings."""
         return self._streams.ended[self._number]
 
     @property
     def failed(self) -> bool:
+        """See Surroundings."""
         return self._streams.failure is not None
 
     @property
     def dropped(self) -> int:
+        """See Surroundings."""
         # What only the preview passed over is none of the run's.
         dropped = self._streams.dropped_by_source[self._number]
         return sum(count for stage, count in dropped.items() if stage != STAGE)

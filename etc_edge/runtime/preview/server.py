@@ -34,6 +34,7 @@ _HEADERS = {
     "Cache-Control": "no-store",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
+    "Server": "etc-edge",
     "X-Content-Type-Options": "nosniff",
 }
 

@@ -37,19 +37,27 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Surroundings:
-    """What is known of a stream besides its results; this is one of which nothing is.
+    """What is known of a stream besides its results; this is one of which nothing is."""
 
-    Attributes:
-        waiting: whether its source is away and will be opened again.
-        ended: whether all that will come of it has come.
-        failed: whether the run has failed.
-        dropped: frames that were not waited for.
-    """
+    @property
+    def waiting(self) -> bool:
+        """Whether its source is away and will be opened again."""
+        return False
 
-    waiting: bool = False
-    ended: bool = False
-    failed: bool = False
-    dropped: int = 0
+    @property
+    def ended(self) -> bool:
+        """Whether all that will come of it has come."""
+        return False
+
+    @property
+    def failed(self) -> bool:
+        """Whether the run has failed."""
+        return False
+
+    @property
+    def dropped(self) -> int:
+        """Frames that were not waited for."""
+        return 0
 
 
 class View(Sink):
@@ -111,6 +119,8 @@ class View(Sink):
         with self._arrived:
             if self.frames:
                 self._interval_s = now_s - self._came_s
+            elif self._begun_s is None:
+                self._begun_s = self._point_s = now_s
             self._came_s = now_s
             self._last_two = self._last_two[1], result
             self._latencies.append((now_s, result.latency_ms))
@@ -197,9 +207,12 @@ class View(Sink):
             return [0.0] * len(self.label_set)
         return [round(float(share), 4) for share in class_shares(newest.labels[::4, ::4], len(self.label_set))]
 
-    def take_point(self) -> Point:
-        """Figures since this was last asked, added to the history."""
+    def take_point(self) -> None:
+        """Add figures since this was last asked to the history, once results are expected."""
         now_s = time.monotonic()
+        if self._begun_s is None:
+            self._point_s = now_s
+            return
         with self._arrived:
             frames = self.frames
             # Newest first, until they are too old.
@@ -218,7 +231,6 @@ class View(Sink):
         )
         self._point_s, self._point_frames, self._point_dropped = now_s, frames, dropped
         self.history.add(point)
-        return point
 
 
 def _rounded(share: float | None) -> float | None:
