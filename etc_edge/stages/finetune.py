@@ -231,7 +231,9 @@ def _frames(data: str | None, recipe: FinetuneRecipe, keep_out: Slice = frozense
 
     spec = data or recipe.data.path
     if spec is None:
-        raise RecipeError("Found no data to fine-tune on.", "Name it with --data or in the recipe's finetune.data.path.")
+        raise RecipeError(
+            "Found no data to fine-tune on.", "Name it with --data or in the recipe's finetune.data.path."
+        )
     dataset = open_dataset(spec, recipe.data.kind)
     found = labelled_frames if recipe.needs_labels else every_frame
     split = recipe.data.split

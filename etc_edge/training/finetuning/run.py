@@ -106,7 +106,8 @@ def prepare_run(
     as_frames, teacher = AsFrames(processes.device), None
     if "teacher" in needs or "teacher_features" in needs:
         taught = features_before(graphs.floating, graphs.logits) if "teacher_features" in needs else None
-        teacher = LiveTeacher(GraphNetwork(graphs.floating, logits, taught).to(processes.device), as_frames)
+        floating = GraphNetwork(graphs.floating, logits, taught).to(processes.device)
+        teacher = LiveTeacher(floating, as_frames, taught is not None)
     normalise = Normalisation(border, graphs.preprocessing.std_rgb, processes.device)
     samples = AugmentedFrames(
         trained_on, recipe.augmentation.for_size(size_hw), size_hw, border, graphs.labels.void, recipe.seed,
@@ -138,9 +139,7 @@ def _metrics(recipe: FinetuneRecipe) -> tuple[Metric, ...]:
     return chosen
 
 
-def _held_out(
-    frames: list[Labelled], recipe: FinetuneRecipe, pairs: PairSource | None, graphs: Graphs
-) -> HeldOut:
+def _held_out(frames: list[Labelled], recipe: FinetuneRecipe, pairs: PairSource | None, graphs: Graphs) -> HeldOut:
     """At most so many frames as the recipe says, with their neighbours in the clip or with moved copies."""
     size_hw, places = graphs.preprocessing.size_hw, np.linspace(0, len(frames) - 1, recipe.examination.frames)
     chosen = [frames[place] for place in np.unique(places.round().astype(int))]
