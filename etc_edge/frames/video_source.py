@@ -36,7 +36,7 @@ class VideoSource(Source):
             )
         if not path.is_file():
             raise SourceError(f"Found {path}, which is no file.")
-        with _opened(path) as stream:
+        with opened_stream(path) as stream:
             self.fps = stream.average_rate or stream.guessed_rate
             self.frame_count = stream.frames or None
         frames = self._decode()
@@ -54,7 +54,7 @@ class VideoSource(Source):
 
         to_rgb = av.video.reformatter.VideoReformatter()
         index, begun_s, time_s = 0, None, 0.0
-        with _opened(self._path) as stream:
+        with opened_stream(self._path) as stream:
             announced_s = _announced_s(stream)
             try:
                 for decoded in stream.container.decode(stream):
@@ -98,7 +98,7 @@ def open_video(spec: str) -> VideoSource:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened_stream(path: Path) -> Iterator[Any]:
     import av
 
     try:

@@ -33,6 +33,7 @@ from etc_edge.stages.export import labels_of
 from etc_edge.stages.finetune import finetune
 from etc_edge.stages.quantize import quantize
 from etc_edge.training.finetuning.recipe import FinetuneRecipe
+from tests.moving_square import write_video
 from tests.street_models import DATA, RECIPE, float_bundle, int8_bundle
 from tests.unit.training.test_processes import finish, spawn
 
@@ -155,6 +156,19 @@ def test_with_labels(floating: Bundle, int8: Bundle, tmp_path: Path) -> None:
 def test_along_estimated_flow_and_in_parts(floating: Bundle, int8: Bundle, tmp_path: Path) -> None:
     dense = recipe(steps=2, accumulate=2, pairs={"source": "dense", "gap": 1, "flow": "dis-fast"})
     assert finetune(int8.path, floating.path, tmp_path / "tuned.etc", dense, DATA).steps == 2
+
+
+def test_a_video_is_all_that_is_needed(floating: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Calibrated and fine-tuned on it, along estimated flow, by the command with its shipped recipe's terms."""
+    video = write_video(tmp_path / "drive.mp4", 14)
+    settings = write(tmp_path / "recipe.yaml", steps=2, pairs={"source": "dense", "gap": 1}, examination={})
+    out = tmp_path / "tuned.etc"
+    assert run(["quantize", str(floating.path), str(settings), "--data", str(video), "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "agreement" in said
+    assert "miou" not in said
+    data = Bundle.open(out).manifest.recipe["finetune"]["data"]
+    assert data == {"dataset": "drive", "split": "train", "frames": 10, "held_back": 4}
 
 
 def test_frames_that_are_kept_out(floating: Bundle, int8: Bundle, tmp_path: Path) -> None:
