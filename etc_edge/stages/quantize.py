@@ -132,7 +132,7 @@ def quantize(
             peaks = channel_peaks(model, names, track(progress, first_look, "equalising", min(LOOK_AT, frames)))
             factors = {name: values.tolist() for name, values in equalization_factors(model, peaks).items()}
         images = track(progress, _images(dataset, chosen, size_hw), "calibrating", frames)
-        equalized = _equalized(model, factors)
+        equalized = equalized_graph(model, factors)
         statistics = observe(equalized, names, images)
         chosen_ranges = choose_ranges(statistics, placement, observer, scheme)
         corrections: dict[str, list[float]] = {}
@@ -158,7 +158,7 @@ def quantize(
         _check_factors(model, given.equalization, source)
     seconds = time.perf_counter() - begun
     progress.say("writing the INT8 graph")
-    corrected = _corrected(_equalized(model, given.equalization), given.bias_correction, placement)
+    corrected = _corrected(equalized_graph(model, given.equalization), given.bias_correction, placement)
     graph = quantized_graph(corrected, placement, given.tensors, scheme, given.weights)
     check_model(graph, "the quantized graph")
     quantized = to_bytes(graph)
@@ -247,7 +247,8 @@ def _images(
         yield fit_frame(frame.image_rgb, size_hw)
 
 
-def _equalized(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]]) -> onnx.ModelProto:
+def equalized_graph(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]]) -> onnx.ModelProto:
+    """A float graph with its channels divided by factors, as `ranges.json` keeps them."""
     return apply_factors(model, {name: np.array(values, np.float32) for name, values in factors.items()})
 
 
@@ -276,10 +277,9 @@ def _corrected(
         node.name: view.static_shape(node.output[0])[1] for node in model.graph.node if node.name in corrections
     }
     for name, values in corrections.items():
-        if channels.get(name) != len(values):
-            raise CalibrationError(
-                f"Found {len(values)} corrections for the bias of {name!r}, expected {channels.get(name, 'no such node')}."
-            )
+        expected = channels.get(name, "no such operator")
+        if expected != len(values):
+            raise CalibrationError(f"Found {len(values)} corrections for the bias of {name!r}, expected {expected}.")
     due = {name: np.array(values, np.float32) for name, values in corrections.items() if name in int8}
     return apply_corrections(model, due)
 
@@ -296,7 +296,7 @@ def _check_factors(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]
     logits, frame = source.manifest.logits, source.selftest().frames[:1]
     expected, found = (
         run_reference(to_bytes(output_logits(graph, logits)), {FRAME: frame}, [logits])[0]
-        for graph in (model, _equalized(model, factors))
+        for graph in (model, equalized_graph(model, factors))
     )
     difference = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
     if not difference <= EQUALIZED_TOLERANCE:
