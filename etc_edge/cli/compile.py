@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @click.command("compile")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--target", default="cpu", show_default=True, help="cpu (the faster engine here), onnxruntime, openvino.")
+@click.option("--target", default="cpu", show_default=True, help="cpu (the faster engine here), or a backend.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the engine; left out, the user's cache.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one inference; left out, all cores.")
 @click.option("--precision", type=click.Choice(["int8", "fp8", "fp16", "fp32"]), help="Of a TensorRT build.")
@@ -78,6 +78,8 @@ def command(
         "size": f"{size / 1e6:.2f} MB",
         "self-test": f"{manifest.selftest_agreement:.4f} of the pixels as the bundle states",
     }
+    if manifest.note:
+        rows["note"] = manifest.note
     for name, value in rows.items():
         click.echo(f"{name:<10} {value}")
 
@@ -132,7 +134,8 @@ def _dry_run(
         for name, value in rows.items():
             click.echo(f"{name:<10} {value}")
     found = dry_run(bundle, chosen, data, split, frames, threads, progress())
-    click.echo(f"{'precision':<10} {found.precision}, FP16 elsewhere" if found.chains else f"precision  {found.precision}")
+    elsewhere = ", FP16 elsewhere" if found.chains else ""
+    click.echo(f"{'precision':<10} {found.precision}{elsewhere}")
     for name, reason in found.float32_nodes.items():
         click.echo(f"  in FP32: {name}: {reason}")
     if found.chains is not None:

@@ -162,7 +162,5 @@ def overflowing_constants(view: GraphView, node: onnx.NodeProto) -> bool:
     return False
 
 
-
-
 def _fits(scale: npt.NDArray[Any]) -> bool:
     return bool(scale.min() >= SMALLEST_SCALE_HALF and scale.max() <= LARGEST_HALF)
