@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="Q.etc", help="Bundle to write.")
 @click.option("--target", default="cpu", show_default=True, help="Whose grid to use: cpu, tensorrt, …")
 @click.option("--observer", help="minmax, moving_average, percentile, entropy or mse.")
+@click.option(
+    "--weights", type=click.Choice(["channel", "tensor"]), help="A scale a channel of a weight, or one in all."
+)
+@click.option("--bias-correction", is_flag=True, help="Take what rounded weights add to the means off the biases.")
 @click.option("--frames", type=click.IntRange(min=1), help="Frames to look at, spread over the split.")
 @click.option("--split", help="Split to take them from; never the one that you report on.")
 @click.option("--list", "list_name", metavar="FILE", help="Calibration list: a path or the name of a shipped one.")
@@ -42,6 +46,8 @@ def command(
     out: Path,
     target: str,
     observer: str | None,
+    weights: str | None,
+    bias_correction: bool,
     frames: int | None,
     split: str | None,
     list_name: str | None,
@@ -61,7 +67,7 @@ def command(
     from etc_edge.cli.settings import progress
     from etc_edge.stages.quantize import quantize
 
-    settled = _settled(recipe, observer, frames, split, list_name, keep_float)
+    settled = _with_methods(_settled(recipe, observer, frames, split, list_name, keep_float), weights, bias_correction)
     if settled.finetune is not None if tune is None else tune:
         from etc_edge.stages.finetune import quantize_and_finetune
 
@@ -107,6 +113,16 @@ def _settled(
         calibration=calibration,
         keep_float=[*settled.keep_float, *keep_float],
     )
+
+
+def _with_methods(recipe: WholeQuantizeRecipe, weights: str | None, bias_correction: bool) -> WholeQuantizeRecipe:
+    import msgspec
+
+    from etc_edge.core.recipe import parse_recipe
+    from etc_edge.stages.quantize_recipe import WholeQuantizeRecipe
+
+    asked = {"weights": weights or recipe.weights, "bias_correction": bias_correction or recipe.bias_correction}
+    return parse_recipe({**msgspec.to_builtins(recipe), **asked}, WholeQuantizeRecipe, "the options")
 
 
 def _print_placement(report: QuantizeReport) -> None:

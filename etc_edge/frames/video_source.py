@@ -41,7 +41,7 @@ class VideoSource(Source):
             )
         if not path.is_file():
             raise SourceError(f"Found {path}, which is no file.")
-        with _opened(path) as (stream, self.decoder):
+        with opened_stream(path) as (stream, self.decoder):
             self.fps = stream.average_rate or stream.guessed_rate
             self.frame_count = stream.frames or None
         frames = self._decode()
@@ -59,7 +59,7 @@ class VideoSource(Source):
 
         to_rgb = av.video.reformatter.VideoReformatter()
         index, begun_s, time_s = 0, None, 0.0
-        with _opened(self.path) as (stream, _):
+        with opened_stream(self.path) as (stream, _):
             announced_s = _announced_s(stream)
             try:
                 for decoded in stream.container.decode(stream):
@@ -103,7 +103,8 @@ def open_video(spec: str) -> VideoSource:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[tuple[Any, str]]:
+def opened_stream(path: Path) -> Iterator[tuple[Any, str]]:
+    """A file's first video stream, and what decodes it."""
     import av
 
     with ExitStack() as stack:

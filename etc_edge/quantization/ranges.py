@@ -11,6 +11,7 @@ import msgspec
 
 from etc_edge.core.errors import CalibrationError
 from etc_edge.graph.grid import Grid, Scheme
+from etc_edge.quantization.weights import Granularity
 
 SCHEMA_VERSION = 1
 
@@ -32,6 +33,8 @@ class Ranges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         data: what it looked at.
         keep_float: names of operators that stay in float by wish.
         equalization: what each channel of a tensor is divided by, by tensor name; the ranges hold after that.
+        weights: whether weights have a scale a channel or one in all.
+        bias_correction: what is added to the bias of each channel of an operator, by its name.
         tensors: range by tensor name.
     """
 
@@ -42,6 +45,8 @@ class Ranges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     data: dict[str, Any]
     keep_float: list[str] = []
     equalization: dict[str, list[float]] = {}
+    weights: Granularity = "channel"
+    bias_correction: dict[str, list[float]] = {}
     tensors: dict[str, TensorRange]
 
 
@@ -90,4 +95,7 @@ def load_ranges(path: Path, graph_sha256: str) -> Ranges:
         wrong = next((factor for factor in factors if not 0.0 < factor < float("inf")), None)
         if wrong is not None:
             raise CalibrationError(f"Found the equalisation factor {wrong} of tensor {name!r} in {path}, expected > 0.")
+    for name, added in ranges.bias_correction.items():
+        if not all(isfinite(value) for value in added):
+            raise CalibrationError(f"Found a correction of the bias of {name!r} in {path} that is not finite.")
     return ranges

@@ -261,13 +261,13 @@ def _graphs(int8: Bundle, reference: Bundle) -> Graphs:
     """
     from etc_edge.graph.load import load_model
     from etc_edge.quantization.ranges import load_ranges
-    from etc_edge.stages.quantize import equalized
+    from etc_edge.stages.quantize import equalized_graph
     from etc_edge.training.finetuning.run import Graphs
 
     if int8.ranges_path is None:
         raise BundleError(f"Found no ranges in {int8.path}.", "Quantize it with etc-edge quantize.")
     ranges = load_ranges(int8.ranges_path, reference.manifest.files[reference.model_path.name])
-    floating = equalized(load_model(reference.model_path), ranges.equalization)
+    floating = equalized_graph(load_model(reference.model_path), ranges.equalization)
     quantized = load_model(int8.model_path)
     return Graphs(quantized, floating, int8.manifest.logits, int8.labels, int8.preprocessing)
 

@@ -29,13 +29,13 @@ class LiveTeacher:
     Args:
         network: in evaluation, on the training device.
         as_input: uint8 frames to what it takes: its normalisation, or the frames as they are.
+        gives_features: whether it runs its embedding layer, and what that gives is wanted.
     """
 
-    gives_features = True
-
-    def __init__(self, network: nn.Module, as_input: Callable[[Tensor], Tensor]) -> None:
+    def __init__(self, network: nn.Module, as_input: Callable[[Tensor], Tensor], gives_features: bool = True) -> None:
         self._network, self._as_input = network.eval().requires_grad_(False), as_input
-        self._embedding = Embedding(network)
+        self.gives_features = gives_features
+        self._embedding = Embedding(network) if gives_features else None
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> tuple[TeacherOutputs, ...]:
@@ -43,7 +43,7 @@ class LiveTeacher:
         found = []
         for frames in batch.frames:
             logits = self._network(self._as_input(frames)).float()
-            features = self._embedding.taken()
+            features = None if self._embedding is None else self._embedding.taken()
             valid = torch.ones(logits.shape[0], *logits.shape[2:], dtype=torch.bool, device=logits.device)
             found.append(TeacherOutputs(logits, features, valid))
         return tuple(found)

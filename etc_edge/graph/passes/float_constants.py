@@ -59,5 +59,5 @@ def _fold(model: onnx.ModelProto, wanted: Callable[[npt.NDArray[Any]], bool]) ->
         if real is None:
             kept.append(node)
         else:
-            model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(real), node.output[0]))
+            model.graph.initializer.append(numpy_helper.from_array(np.array(real, order="C"), node.output[0]))
     replace_nodes(model, kept)

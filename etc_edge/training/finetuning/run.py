@@ -106,7 +106,8 @@ def prepare_run(
     as_frames, teacher = AsFrames(processes.device), None
     if "teacher" in needs or "teacher_features" in needs:
         taught = features_before(graphs.floating, graphs.logits) if "teacher_features" in needs else None
-        teacher = LiveTeacher(GraphNetwork(graphs.floating, logits, taught).to(processes.device), as_frames)
+        floating = GraphNetwork(graphs.floating, logits, taught).to(processes.device)
+        teacher = LiveTeacher(floating, as_frames, taught is not None)
     normalise = Normalisation(border, graphs.preprocessing.std_rgb, processes.device)
     samples = AugmentedFrames(
         trained_on, recipe.augmentation.for_size(size_hw), size_hw, border, graphs.labels.void, recipe.seed,
