@@ -72,9 +72,11 @@ def command(
     or glob of images, a camera's number (0?size=720x1280&fps=30), csi://0, gst:// and a GStreamer pipeline, an address
     (rtsp, http, tcp, udp), or synthetic:street. Several sources take turns, and each has outputs of its own: out-1.mp4,
     out-2.mp4. Of what is live only the newest frame is labelled; frames that came meanwhile are counted, and what goes
-    away is opened again. --preview shows it in a browser;
-    on 127.0.0.1 look at it through `ssh -L 8430:127.0.0.1:8430`. ETC_EDGE_DECODER=software keeps FFmpeg from hardware decoders. Ctrl-C finishes the outputs
+    away is opened again. ETC_EDGE_DECODER=software keeps FFmpeg from hardware decoders. Ctrl-C finishes the outputs
     with the frames that are done.
+
+    --preview shows it in a browser. From another machine look through `ssh -L 8430:127.0.0.1:8430`, or let the page
+    listen for others, --preview 0.0.0.0:8430; it then asks for a token.
     """
     if steadiness and json_path is None:
         raise click.UsageError("Found --steadiness without --json, expected a file to write it to.")

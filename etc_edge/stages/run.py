@@ -76,7 +76,7 @@ class Outputs:
 
 @dataclass(frozen=True)
 class ShadowOptions:
-    """A model, usually the FP32 one, that labels every n-th frame again to see how far the running one strays from it."""
+    """A model, usually the FP32 one, that labels every n-th frame again to see how far the running one strays."""
 
     model: Path
     every: int = EVERY
@@ -173,8 +173,7 @@ def run(
         ]
         segmenter = stack.enter_context(Segmenter.load(model, target, threads, progress))
         if preview is not None and shadow is not None:
-            shown = stack.enter_context(closing(Shadow(shadow.model, label_set, target, shadow.every)))
-            preview.compare(shown)
+            preview.compare(stack.enter_context(closing(Shadow(shadow.model, label_set, target, shadow.every))))
         streams = Streams(lanes, segmenter.segment, frames=frames, wait=wait)
         manifest, count = segmenter.compiled.manifest, segmenter.threads
         backend = f"{manifest.backend} {manifest.backend_version}"

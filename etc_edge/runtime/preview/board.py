@@ -84,13 +84,13 @@ class Board:
     @property
     def run(self) -> tuple[Facts, int, str | None]:
         """What `hello` tells, apart from history: when it changes, pages have to begin anew."""
-        return self.facts, len(self.views), self.shadow and self.shadow.name
+        return self.facts, len(self.views), None if self.shadow is None else self.shadow.name
 
     def hello(self) -> bytes:
         """A `Hello` as JSON."""
         streams = [Opening(view.name, _classes(view), view.history.points()) for view in self.views]
-        shadow = self.shadow
-        return msgspec.json.encode(Hello(self.facts, shadow and shadow.name, shadow.every if shadow else None, streams))
+        name, every = (None, None) if self.shadow is None else (self.shadow.name, self.shadow.every)
+        return msgspec.json.encode(Hello(self.facts, name, every, streams))
 
     def take_points(self) -> None:
         """Add a point to every stream's history; to be called once a second."""

@@ -77,7 +77,8 @@ def _point(views: Sequence[View], name: str) -> list[Sample]:
 def _latency(views: Sequence[View]) -> list[Sample]:
     def samples(view: View) -> Iterator[Sample]:
         newest = view.history.newest
-        for quantile, ms in (("0.5", newest and newest.p50_ms), ("0.99", newest and newest.p99_ms)):
+        latencies = () if newest is None else (("0.5", newest.p50_ms), ("0.99", newest.p99_ms))
+        for quantile, ms in latencies:
             if ms is not None:
                 yield "", {**_of(view), "quantile": quantile}, ms / 1e3
         yield "_sum", _of(view), view.latency_sum_ms / 1e3

@@ -1,7 +1,7 @@
 """One result as bytes for a browser: a JPEG of the frame, and its labels to be coloured there.
 
-The page lays colours over the picture itself, so one encoding serves everybody, whatever opacity and classes they choose.
-Labels are compressed by zlib, whose format browsers read: a fifth of the time that PNG takes and smaller.
+The page lays colours over the picture itself, so one encoding serves everybody, whatever opacity and classes they
+choose. Labels are compressed by zlib, whose format browsers read.
 """
 
 from __future__ import annotations
@@ -73,7 +73,7 @@ def layers(result: SegmentedFrame, stream: int, longest_px: int = LONGEST_PX) ->
     image, labels = shrink(result, longest_px)
     picture = jpeg(image)
     packer = zlib.compressobj(1, zlib.DEFLATED, 15, 9, zlib.Z_RLE)
-    packed = packer.compress(np.ascontiguousarray(labels)) + packer.flush()
+    packed = packer.compress(np.ascontiguousarray(labels).data) + packer.flush()
     height, width = labels.shape
     header = msgspec.json.encode(
         Header(

@@ -134,37 +134,37 @@ class Server:
         self._viewers.wake()
 
     def _application(self) -> web.Application:
-        web = self._web
+        serving = self._web
 
-        @web.middleware  # type: ignore[untyped-decorator]
+        @serving.middleware  # type: ignore[untyped-decorator]
         async def guard(request: web.Request, handler: Handler) -> web.StreamResponse:
             return await self._guard(request, handler)
 
-        application = web.Application(middlewares=[guard])
+        application: web.Application = serving.Application(middlewares=[guard])
         application.on_response_prepare.append(_add_headers)
         application.add_routes(
             [
-                web.get("/", self._page),
-                web.get("/live", self._live),
-                web.get(r"/streams/{number:\d+}.mjpeg", self._mjpeg),
-                web.get(r"/streams/{number:\d+}.jpg", self._jpeg),
-                web.get("/metrics", self._metrics),
-                web.get("/healthz", self._health),
+                serving.get("/", self._page),
+                serving.get("/live", self._live),
+                serving.get(r"/streams/{number:\d+}.mjpeg", self._mjpeg),
+                serving.get(r"/streams/{number:\d+}.jpg", self._jpeg),
+                serving.get("/metrics", self._metrics),
+                serving.get("/healthz", self._health),
             ]
         )
         return application
 
     async def _guard(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        web, access = self._web, self._access
+        access = self._access
         if not access.comes_from_here(request.headers):
-            return web.Response(status=403, text="This host is not this preview's; start it with --preview-token.\n")
+            return self._text(403, "This host is not this preview's; start it with --preview-token.\n")
         given = request.query.get("token")
         if access.brings_token(given):
             if request.path != "/":
                 return await handler(request)
             # The token goes where neither history nor a screenshot shows it.
-            response = web.HTTPSeeOther("/")
-            response.set_cookie(self._cookie, given, httponly=True, samesite="Lax", path="/")
+            response = self._text(303, "", {"Location": "/"})
+            response.set_cookie(self._cookie, str(given), httponly=True, samesite="Lax", path="/")
             return response
         if given is None and access.allows(request.headers, request.cookies.get(self._cookie)):
             return await handler(request)
@@ -172,8 +172,11 @@ class Server:
             return await handler(request)
         if request.path == "/":
             return self._html(token_page(), 401)
-        headers = {"WWW-Authenticate": "Bearer"}
-        return web.Response(status=401, text="Found no token or a wrong one.\n", headers=headers)
+        return self._text(401, "Found no token or a wrong one.\n", {"WWW-Authenticate": "Bearer"})
+
+    def _text(self, status: int, text: str, headers: dict[str, str] | None = None) -> web.Response:
+        response: web.Response = self._web.Response(status=status, text=text, headers=headers)
+        return response
 
     def _html(self, document: tuple[str, str], status: int = 200) -> web.Response:
         text, policy = document

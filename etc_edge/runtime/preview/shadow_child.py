@@ -36,7 +36,7 @@ class ShadowChild:
     """
 
     def __init__(self, order: Order) -> None:
-        self._log: IO[bytes] = tempfile.TemporaryFile()
+        self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
         self._process = subprocess.Popen(
             [sys.executable, "-m", "etc_edge.runtime.preview.shadow_process"],
             stdin=subprocess.PIPE,

@@ -1,8 +1,9 @@
 """The process of a shadow model: `python -m etc_edge.runtime.preview.shadow_process`.
 
-A process of its own because engines share threads within one: a thread that gives way for the shadow would drag the main
-engine along. It reads an `Order` as a line of JSON from standard input, answers with `Loaded`, then reads frames, each
-a `FrameHeader` as a line and its bytes, and answers each with `Labels` as a line and their bytes. It ends with its input.
+A process of its own because engines share threads within one: a thread that gives way for the shadow would drag the
+main engine along. It reads an `Order` as a line of JSON from standard input, answers with `Loaded`, then reads frames,
+each a `FrameHeader` as a line and its bytes, and answers each with `Labels` as a line and their bytes. It ends with its
+input.
 """
 
 from __future__ import annotations

@@ -180,8 +180,8 @@ class Page:
 
 async def send_mjpeg(request: web.Request, view: View, viewers: Viewers) -> web.StreamResponse:
     """Send overlays of a stream one after another until the viewer goes."""
-    web = require("aiohttp.web", "preview", "the preview")
-    response: web.StreamResponse = web.StreamResponse(
+    serving = require("aiohttp.web", "preview", "the preview")
+    response: web.StreamResponse = serving.StreamResponse(
         headers={"Content-Type": f"multipart/x-mixed-replace; boundary={BOUNDARY}"}
     )
     await response.prepare(request)
