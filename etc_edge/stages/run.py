@@ -153,7 +153,10 @@ def run(
     progress, outputs = progress or Silent(), outputs or Outputs()
     names = [sources] if isinstance(sources, str) else list(sources)
     check_target(target)
-    label_set = Compiled.open(model).labels if is_compiled(model) else Bundle.open(model).labels
+    label_set = _label_set(model)
+    if shadow is not None:
+        # What is not there is said before anything is compiled.
+        _label_set(shadow.model)
     with ExitStack() as stack:
         opened = [stack.enter_context(open_source(name)) for name in names]
         for source in opened:
@@ -191,6 +194,10 @@ def run(
     stages_ms = {name: found for name, timings in streams.timings.items() if (found := timings.figures())}
     decoders = tuple(str(getattr(source, "decoder", "")) for source in opened)
     return RunReport(manifest.name, backend, count, streams.labelled, streams.dropped, seconds, decoders, stages_ms)
+
+
+def _label_set(model: Path) -> LabelSet:
+    return Compiled.open(model).labels if is_compiled(model) else Bundle.open(model).labels
 
 
 def _total(sources: Sequence[Source], frames: int | None) -> int | None:
