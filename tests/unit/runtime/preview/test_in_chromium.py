@@ -16,12 +16,15 @@ from tests.tiny_bundle import LABELS
 pytestmark = pytest.mark.skipif(chromium() is None, reason="no Chromium is installed")
 
 CANVAS = "document.querySelector('.tile canvas')"
-# Mean red, green and blue of the picture.
-MEAN = f"""(() => {{
+# Shares of the picture that are purely red, green and blue.
+PURE = f"""(() => {{
   const canvas = {CANVAS}, pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
-  const sums = [0, 0, 0];
-  pixels.forEach((value, place) => {{ if (place % 4 < 3) sums[place % 4] += value; }});
-  return sums.map((sum) => sum / (pixels.length / 4));
+  const counts = [0, 0, 0];
+  for (let place = 0; place < pixels.length; place += 4) {{
+    const color = [...pixels.slice(place, place + 3)];
+    if (color.filter((value) => value === 0).length === 2) color.forEach((value, at) => {{ counts[at] += value === 255; }});
+  }}
+  return counts.map((count) => count / (canvas.width * canvas.height));
 }})()"""
 
 
@@ -57,17 +60,18 @@ def test_the_page_draws_and_reacts(tmp_path: Path) -> None:
         assert await tab.value(names) == list(LABELS.names)
         await tab.until("document.querySelector('#legend .share').textContent.endsWith('%')")
 
-        # At full opacity each pixel has its class's pure colour: the means add up to 255.
+        # At full opacity each pixel has its class's colour; of classes that are hidden there is the picture.
+        assert sum(await tab.value(PURE)) < 0.01
         await tab.value(opacity(100))
-        assert sum(await tab.value(MEAN)) == pytest.approx(255, abs=0.1)
-        # Classes that are hidden show the picture: green stands out where it alone is coloured.
+        assert sum(await tab.value(PURE)) == pytest.approx(1)
         await tab.value("document.getElementById('none').click()")
+        assert sum(await tab.value(PURE)) < 0.01
         await tab.value("document.querySelector('#legend [data-class=green]').click()")
-        red, green, blue = await tab.value(MEAN)
-        assert green > red > 20
-        assert blue > 20
+        red, green, blue = await tab.value(PURE)
+        assert green > 0.05
+        assert red + blue < 0.01
         await tab.value("document.getElementById('all').click()")
-        assert sum(await tab.value(MEAN)) == pytest.approx(255, abs=0.1)
+        assert sum(await tab.value(PURE)) == pytest.approx(1)
 
         lines = "document.querySelectorAll('[data-chart={}] path.line').length"
         await tab.until(f"{lines.format('latency')} === 2 && {lines.format('fps')} === 1")
