@@ -95,6 +95,7 @@ def test_an_interrupt_ends_a_run_that_is_looked_at(bundle: Path, tmp_path: Path,
     assert said.splitlines()[-1] == "interrupted"
     assert "Traceback" not in said
     assert "streaming" in states
+    assert states[-1] == "ended"
     with av.open(str(out)) as container:
         assert sum(1 for _ in container.decode(video=0)) > 3
 

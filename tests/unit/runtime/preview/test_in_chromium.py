@@ -22,7 +22,8 @@ PURE = f"""(() => {{
   const counts = [0, 0, 0];
   for (let place = 0; place < pixels.length; place += 4) {{
     const color = [...pixels.slice(place, place + 3)];
-    if (color.filter((value) => value === 0).length === 2) color.forEach((value, at) => {{ counts[at] += value === 255; }});
+    const pure = color.filter((value) => value === 0).length === 2;
+    if (pure) color.forEach((value, at) => {{ counts[at] += value === 255; }});
   }}
   return counts.map((count) => count / (canvas.width * canvas.height));
 }})()"""
