@@ -6,6 +6,7 @@ import asyncio
 import socket
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 from threading import enumerate as threads
 
 import aiohttp
@@ -16,9 +17,10 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from etc_edge.core.errors import PreviewError
+from etc_edge.runtime import Segmenter
 from etc_edge.runtime.preview import Preview, server, view, viewers
 from tests.shown_run import SIZE_HW, longest_pause_s, result, shown
-from tests.tiny_bundle import LABELS
+from tests.tiny_bundle import LABELS, write_tiny_bundle
 
 TOKEN = "correct horse battery"
 CLIENTS = 50
@@ -203,6 +205,24 @@ def test_other_viewers_get_overlays(preview: Preview) -> None:
 
     with shown(preview):
         visit(preview, story)
+
+
+def test_an_application_shows_a_loop_of_its_own(preview: Preview, tmp_path: Path) -> None:
+    bundle = write_tiny_bundle(tmp_path / "colors.etc").path
+    with Segmenter.load(bundle, "onnxruntime", threads=1) as segmenter:
+        door = preview.view("door", segmenter.label_set)
+        for labelled in segmenter.stream("synthetic:street?size=60x80&frames=3"):
+            door.write(labelled)
+
+    async def story(session: Session) -> None:
+        async with session.get("/streams/1.jpg") as answer:
+            image = cv2.imdecode(np.frombuffer(await answer.read(), np.uint8), cv2.IMREAD_COLOR)
+            assert image is not None
+            assert image.shape == (60, 80, 3)
+        async with session.get("/healthz") as answer:
+            assert (await answer.json())["streams"][0]["frames"] == 3
+
+    visit(preview, story)
 
 
 def test_metrics_are_read_by_prometheus(preview: Preview) -> None:
