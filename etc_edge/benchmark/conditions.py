@@ -17,9 +17,6 @@ from etc_edge.core.results import Conditions
 
 T = TypeVar("T")
 
-BUSY_SHARE = 0.05
-"""A machine whose cores others use for more than this share of the time gives no milliseconds to rely on."""
-
 _CPUS = "sys/devices/system/cpu"
 
 
@@ -120,18 +117,6 @@ class ConditionsWatch:
         for path in sorted((self._root / _CPUS).glob(f"cpu[0-9]*/{file}")):
             if text := _text(path):
                 yield text.strip()
-
-
-def busy_note(conditions: Conditions) -> str | None:
-    """A warning where others took more of the machine, or heat slowed it more, than milliseconds stand."""
-    found = []
-    if not isinstance(conditions.others_share, UnsetType) and conditions.others_share > BUSY_SHARE:
-        found.append(f"other processes took {conditions.others_share:.0%} of the cores")
-    if not isinstance(conditions.steal_share, UnsetType) and conditions.steal_share > BUSY_SHARE:
-        found.append(f"the hypervisor took {conditions.steal_share:.0%} of them")
-    if not isinstance(conditions.throttled, UnsetType) and conditions.throttled:
-        found.append(f"heat slowed cores down {conditions.throttled} times")
-    return f"{' and '.join(found)}: rely on ratios, not on milliseconds" if found else None
 
 
 def _nvpmodel() -> str | UnsetType:

@@ -2,9 +2,10 @@
 
 Frames timed behind one another share the state of the machine, the memory that an engine happened to get and whatever
 else ran just then, so that hundreds of frames may say no more than a few rounds do (Kalibera & Jones 2013, "Rigorous
-benchmarking in reasonable time"). Whole rounds are drawn with replacement, a bootstrap of clusters; its ends are widened
-to Student's t with as many degrees as there are rounds but one; where a round resembles the one before it, the load
-drifts more slowly than rounds go by, and the interval grows by √((1 + ρ) / (1 − ρ)), ρ being their correlation.
+benchmarking in reasonable time"). Whole rounds are drawn with replacement, a bootstrap of clusters; its ends are
+widened to Student's t with as many degrees as there are rounds but one; where a round resembles the one before it,
+the load drifts more slowly than rounds go by, and the interval grows by √((1 + ρ) / (1 − ρ)), ρ being their
+correlation.
 """
 
 from __future__ import annotations
@@ -29,10 +30,12 @@ BATCHES = 10
 MOST_ROUNDS = 50
 
 _MOST_CORRELATED = 0.9
+# Logarithms of medians that differ by less are the same but for rounding.
+_SAME = 1e-9
 
 
 def split_rounds(values: Float, lengths: Sequence[int]) -> list[Float]:
-    """Values behind one another as rounds of these lengths; a long series, or very many, become batches of neighbours."""
+    """Values behind one another as rounds of these lengths; a long series, or very many, become batches."""
     rounds = [one for one in np.split(values, np.cumsum(lengths)[:-1]) if len(one)]
     if len(rounds) > MOST_ROUNDS:
         return list(np.array_split(values, MOST_ROUNDS))
@@ -63,7 +66,10 @@ def rounds_interval(
     estimate = math.log(float(np.quantile(pooled, share)))
     random = np.random.default_rng(seed)
     drawn = random.integers(0, len(rounds), (repetitions, len(rounds)))
-    found = np.array([np.quantile(np.concatenate([rounds[place] for place in row]), share) for row in drawn])
+    if len({len(one) for one in rounds}) == 1:
+        found = np.quantile(np.stack(list(rounds))[drawn].reshape(repetitions, -1), share, axis=1)
+    else:
+        found = np.array([np.quantile(np.concatenate([rounds[place] for place in row]), share) for row in drawn])
     low, high = percentile_ends(np.log(found), level, len(rounds))
     # Far out in the tail few rounds hold the values that matter, and drawing them again knows only their own spread.
     wider = drift_factor(rounds)
@@ -79,7 +85,7 @@ def drift_factor(rounds: Sequence[Float]) -> float:
     medians = np.array([float(np.median(np.log(one))) for one in rounds])
     centred = medians - medians.mean()
     spread = float(centred @ centred)
-    if len(medians) < FEWEST_ROUNDS or spread <= 0:
+    if len(medians) < FEWEST_ROUNDS or np.ptp(medians) < _SAME:
         return 1.0
     correlation = float(centred[1:] @ centred[:-1]) / spread
     correlation += (1 + 3 * correlation) / len(medians)

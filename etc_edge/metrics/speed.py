@@ -13,7 +13,7 @@ median by more than a model's regression does. Three designs are known here, the
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -54,7 +54,6 @@ class SpeedChange:
     interval: Interval | None
     machine: float = 1.0
     unknown: float = 0.0
-    per_turn: bool = field(default=False)
 
 
 def speed_change(base: Results, new: Results) -> SpeedChange | None:
@@ -72,7 +71,7 @@ def _in_one_run(base: Results, new: Results) -> SpeedChange | None:
         return None
     ratios = after.latency_ms / before.latency_ms
     interval = _log(latency_interval(after, ratios, 0.5))
-    return SpeedChange("the base, turn by turn", 1.0, float(np.median(ratios)), interval, per_turn=True)
+    return SpeedChange("the base, turn by turn", 1.0, float(np.median(ratios)), interval)
 
 
 def _against_reference(base: Results, new: Results) -> SpeedChange | None:
@@ -96,12 +95,9 @@ def _against_yardstick(base: Results, new: Results) -> SpeedChange | None:
         return None
     if (before.sha256, before.engine, base.device.get("cpu")) != (after.sha256, after.engine, new.device.get("cpu")):
         return None
-    samples = _samples(base), _samples(new)
-    if samples[0] is None or samples[1] is None:
+    ratios = _yardstick_ratios(base), _yardstick_ratios(new)
+    if ratios[0] is None or ratios[1] is None:
         return None
-    if samples[0].yardstick_ms is None or samples[1].yardstick_ms is None:
-        return None
-    ratios = [(one, one.latency_ms / one.yardstick_ms) for one in samples if one is not None]
     machine = after.latency_ms.p50 / before.latency_ms.p50
     unknown = STATE_SHARES["time"] * abs(math.log(machine))
     unknown += STATE_SHARES["cores"] * abs(math.log(after.cores / before.cores))
@@ -149,6 +145,13 @@ def _frame_ratios(results: Results) -> tuple[FrameSamples, Float] | None:
     if len(ours.latency_ms) != len(theirs.latency_ms) or not theirs.latency_ms.all():
         return None
     return ours, ours.latency_ms / theirs.latency_ms
+
+
+def _yardstick_ratios(results: Results) -> tuple[FrameSamples, Float] | None:
+    samples = _samples(results)
+    if samples is None or samples.yardstick_ms is None:
+        return None
+    return samples, samples.latency_ms / samples.yardstick_ms
 
 
 def _log(interval: Interval | None) -> Interval | None:

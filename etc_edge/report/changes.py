@@ -51,7 +51,7 @@ def changes_markdown(found: Sequence[Change]) -> str:
 def change_cells(change: Change) -> tuple[str, ...]:
     """One change as text: fractions in percent and their changes in points, others as they are, with a ratio."""
     if change.figure.startswith(_PLAIN):
-        ratio = f" (×{change.new / change.base:.2f})" if change.base else ""
+        ratio = f" (×{change.new / change.machine / change.base:.2f})" if change.base else ""
         cells = (_number(change.base), _number(change.new), f"{_signed(change.difference)}{ratio}")
         show = _signed
     else:
