@@ -27,7 +27,7 @@ def step_of(
     if labels is None:
         labels = torch.full((images.shape[0], *images.shape[2:]), VOID)
     motions = [still(images) for _ in frames[1:]] if motions is None else motions
-    return StepOutputs(tuple(frames), labels, VOID, tuple(motions), tuple(teacher or ()))
+    return StepOutputs(tuple(frames), labels, VOID, tuple(motions), teacher=tuple(teacher or ()))
 
 
 def taught(logits: Tensor, features: Tensor | None = None) -> TeacherOutputs:

@@ -1,14 +1,17 @@
-"""Cross-entropy of the labelled frame, with the auxiliary head's share."""
+"""Cross-entropy of labelled frames, with the auxiliary head's share."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from etc_edge.losses.term import Need, StepOutputs, enlarged, own_count
+from etc_edge.losses.term import FrameOutputs, Need, StepOutputs, enlarged, own_count
+
+Frames = Literal["labelled", "all"]
 
 
 class CrossEntropy:
@@ -17,22 +20,38 @@ class CrossEntropy:
     Args:
         aux_weight: share of the auxiliary head.
         class_weights: one weight a class, or None for equal ones.
+        frames: `labelled` takes the first frame alone, as ETC does; `all` takes the mean over all frames, for other
+            frames whose labels are known because they are copies of the labelled one.
     """
 
-    needs: frozenset[Need] = frozenset({"labels"})
+    needs: frozenset[Need]
 
-    def __init__(self, aux_weight: float = 0.4, class_weights: tuple[float, ...] | None = None) -> None:
-        self._aux_weight = aux_weight
+    def __init__(
+        self,
+        aux_weight: float = 0.4,
+        class_weights: tuple[float, ...] | None = None,
+        frames: Frames = "labelled",
+    ) -> None:
+        self.needs = frozenset({"labels"} if frames == "labelled" else {"labels", "other_labels"})
+        self._aux_weight, self._frames = aux_weight, frames
         self._class_weights = None if class_weights is None else torch.tensor(class_weights)
 
     def __call__(self, step: StepOutputs) -> Tensor:
         """See Term."""
-        frame = step.frames[0]
+        if self._frames == "labelled":
+            return self._of_frame(step, step.frames[0], step.labels)
+        values = [
+            self._of_frame(step, frame, labels)
+            for frame, labels in zip(step.frames, (step.labels, *step.other_labels), strict=True)
+        ]
+        return torch.stack(values).mean()
+
+    def _of_frame(self, step: StepOutputs, frame: FrameOutputs, labels: Tensor) -> Tensor:
         weights = None if self._class_weights is None else self._class_weights.to(frame.logits.device)
-        loss = cross_entropy(frame.full_logits, step.labels, step.void, weights, step.mean_count)
+        loss = cross_entropy(frame.full_logits, labels, step.void, weights, step.mean_count)
         if frame.auxiliary is not None and self._aux_weight:
             auxiliary = enlarged(frame.auxiliary, frame.images)
-            loss = loss + self._aux_weight * cross_entropy(auxiliary, step.labels, step.void, weights, step.mean_count)
+            loss = loss + self._aux_weight * cross_entropy(auxiliary, labels, step.void, weights, step.mean_count)
         return loss
 
 

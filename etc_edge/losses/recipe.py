@@ -8,41 +8,55 @@ import msgspec
 
 NonNegative = Annotated[float, msgspec.Meta(ge=0.0)]
 Positive = Annotated[float, msgspec.Meta(gt=0.0)]
+Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 Cells = Annotated[int, msgspec.Meta(ge=1, le=128)]
 
 
+class TermRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What every term has.
+
+    Args:
+        weight: of the term in the sum.
+        ramp: share of the run over which the weight grows evenly from 0 to that. Terms that ask for agreement hold
+            back a network that has not learned anything yet: constant outputs agree best.
+    """
+
+    weight: NonNegative = 1.0
+    ramp: Share = 0.0
+
+
 class CrossEntropyRecipe(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="cross_entropy"
+    TermRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="cross_entropy"
 ):
     """See CrossEntropy; `class_weights` lists one weight a class, in the order of the classes."""
 
-    weight: NonNegative = 1.0
     aux_weight: NonNegative = 0.4
     class_weights: tuple[NonNegative, ...] | None = None
+    frames: Literal["labelled", "all"] = "labelled"
 
 
 class TemporalRecipe(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="temporal"
+    TermRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="temporal"
 ):
     """See TemporalLoss. ETC weights the form on logits with 0.1."""
 
-    weight: NonNegative = 1.0
     form: Literal["logits", "probability"] = "probability"
     mask: Literal["photometric", "visible"] = "photometric"
 
 
 class SingleFrameRecipe(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="single_frame"
+    TermRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="single_frame"
 ):
     """See SingleFrameDistillation."""
 
     weight: NonNegative = 0.1
     direction: Literal["student_teacher", "teacher_student"] = "student_teacher"
     temperature: Positive = 1.0
+    class_weights: tuple[NonNegative, ...] | None = None
 
 
 class PairwiseRecipe(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="pairwise"
+    TermRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="pairwise"
 ):
     """See PairwiseDistillation."""
 
@@ -51,7 +65,7 @@ class PairwiseRecipe(
 
 
 class MultiFrameRecipe(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="multi_frame"
+    TermRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="multi_frame"
 ):
     """See MultiFrameDistillation."""
 

@@ -22,12 +22,20 @@ class SingleFrameDistillation:
             KL(teacher ‖ student), the distillation of Hinton et al. (2015), whose gradient is that of cross-entropy
             with the teacher's probabilities.
         temperature: both distributions are softened by it, and the loss is multiplied by its square (Hinton et al.).
+        class_weights: one weight a class, for pixels that the teacher gives to it; None for equal ones. Those of the
+            cross-entropy, so that the teacher's large classes do not outvote its weights.
     """
 
     needs: frozenset[Need] = frozenset({"teacher"})
 
-    def __init__(self, direction: Direction = "student_teacher", temperature: float = 1.0) -> None:
+    def __init__(
+        self,
+        direction: Direction = "student_teacher",
+        temperature: float = 1.0,
+        class_weights: tuple[float, ...] | None = None,
+    ) -> None:
         self._direction, self._temperature = direction, temperature
+        self._class_weights = None if class_weights is None else torch.tensor(class_weights)
 
     def __call__(self, step: StepOutputs) -> Tensor:
         """See Term; at the teacher's resolution, the mean over the frames."""
@@ -37,27 +45,27 @@ class SingleFrameDistillation:
             student = frame.logits.float()
             if student.shape[2:] != size_hw:
                 student = functional.interpolate(student, size=size_hw, mode="bilinear", align_corners=True)
-            values.append(
-                divergence(
-                    student, teacher.logits.float(), teacher.valid, self._direction, self._temperature, step.mean_count
-                )
-            )
+            theirs = teacher.logits.float()
+            weight = teacher.valid.to(theirs.dtype)
+            if self._class_weights is not None:
+                weight = weight * self._class_weights.to(theirs.device)[theirs.argmax(1)]
+            values.append(divergence(student, theirs, weight, self._direction, self._temperature, step.mean_count))
         return torch.stack(values).mean()
 
 
 def divergence(
     student: Tensor,
     teacher: Tensor,
-    valid: Tensor,
+    weight: Tensor,
     direction: Direction = "student_teacher",
     temperature: float = 1.0,
     mean_count: Callable[[Tensor], Tensor] = own_count,
 ) -> Tensor:
-    """Mean over valid pixels of Σ_c p_c (ln p_c − ln q_c), p the first of `direction`; no gradient to the teacher.
+    """Weighted mean over pixels of Σ_c p_c (ln p_c − ln q_c), p the first of `direction`; no gradient to the teacher.
 
     Args:
         student, teacher: logits, float32 (N, C, h, w).
-        valid: bool (N, h, w).
+        weight: float (N, h, w), 0 for pixels that do not count.
         direction, temperature: see SingleFrameDistillation.
         mean_count: see StepOutputs.
     """
@@ -65,5 +73,4 @@ def divergence(
     theirs = functional.log_softmax(teacher.detach() / temperature, 1)
     first, second = (ours, theirs) if direction == "student_teacher" else (theirs, ours)
     per_pixel = (first.exp() * (first - second)).sum(1)
-    count = mean_count(valid.sum().to(per_pixel.dtype)).clamp_min(1.0)
-    return temperature**2 * (per_pixel * valid).sum() / count
+    return temperature**2 * (per_pixel * weight).sum() / mean_count(weight.sum()).clamp_min(1e-6)

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 # What a term cannot do without. The trainer refuses a recipe whose data cannot give it, before the first step.
-Need = Literal["labels", "pair", "triple", "features", "teacher", "teacher_features"]
+Need = Literal["labels", "other_labels", "pair", "triple", "features", "teacher", "teacher_features"]
 
 
 @dataclass(frozen=True)
@@ -74,11 +74,12 @@ class StepOutputs:
     """All that a term may look at in one step.
 
     Args:
-        frames: one entry a frame of the sample; only the first is labelled. Of three, the second comes before the
+        frames: one entry a frame of the sample; the first is labelled. Of three, the second comes before the
             first in time and the third after it.
         labels: int64 (N, H, W), class or `void`.
         void: the label value that is left out.
         motions: one entry for each frame after the first.
+        other_labels: for each frame after the first int64 (N, H, W) where the data knows them, or empty.
         teacher: one entry a frame, or empty.
         mean_count: the mean of a count over all processes of the run; dividing sums by it makes gradients that are
             averaged over processes those of one big batch.
@@ -88,6 +89,7 @@ class StepOutputs:
     labels: Tensor
     void: int
     motions: tuple[Motion, ...] = ()
+    other_labels: tuple[Tensor, ...] = ()
     teacher: tuple[TeacherOutputs, ...] = ()
     mean_count: Callable[[Tensor], Tensor] = own_count
 

@@ -40,15 +40,17 @@ class Batch:
     """Samples of one step.
 
     Args:
-        frames: uint8 (N, H, W, 3) for each frame of a sample; only the first is labelled.
+        frames: uint8 (N, H, W, 3) for each frame of a sample; the first is labelled.
         labels: uint8 (N, H, W).
         motions: for each frame after the first.
+        other_labels: uint8 (N, H, W) for each frame after the first where they are known, or empty.
         teacher: for each frame, or empty.
     """
 
     frames: tuple[Tensor, ...]
     labels: Tensor
     motions: tuple[BatchMotion, ...] = ()
+    other_labels: tuple[Tensor, ...] = ()
     teacher: tuple[BatchTeacher, ...] = ()
 
     def parts(self, count: int) -> list[Batch]:
@@ -66,6 +68,7 @@ class Batch:
             tuple(cut(frames) for frames in self.frames),
             cut(self.labels),
             tuple(BatchMotion(cut(one.flow), cut(one.valid)) for one in self.motions),
+            tuple(cut(labels) for labels in self.other_labels),
             tuple(
                 BatchTeacher(cut(one.logits), None if one.features is None else cut(one.features), cut(one.place))
                 for one in self.teacher
@@ -116,7 +119,10 @@ def collate(samples: Sequence[Sample]) -> Batch:
     teacher = tuple(
         _collated_maps([sample.teacher[index] for sample in samples]) for index in range(len(samples[0].teacher))
     )
-    return Batch(frames, _stacked([sample.labels for sample in samples]), motions, teacher)
+    other_labels = tuple(
+        _stacked([sample.other_labels[index] for sample in samples]) for index in range(len(samples[0].other_labels))
+    )
+    return Batch(frames, _stacked([sample.labels for sample in samples]), motions, other_labels, teacher)
 
 
 class _Remaining:

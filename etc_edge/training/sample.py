@@ -54,10 +54,12 @@ class Sample:
         image: uint8 (H, W, 3), the labelled frame.
         labels: uint8 (H, W).
         others: the other frames; of two, the first comes before the labelled one in time and the second after it.
+        other_labels: for each other frame uint8 (H, W) where they are copies of the labelled one, or empty.
         teacher: for each frame what a cached teacher made of it, or empty.
     """
 
     image: UInt8
     labels: UInt8
     others: tuple[OtherFrame, ...] = ()
+    other_labels: tuple[UInt8, ...] = ()
     teacher: tuple[TeacherMaps, ...] = ()

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 from torch.utils.data import Dataset
 
-from etc_edge.training.augmentation import sample_transform
+from etc_edge.training.augmentation import Transform, sample_transform
 from etc_edge.training.frames import Labelled, read_labelled
 from etc_edge.training.pairs.source import PairSource
 from etc_edge.training.plan import Key
 from etc_edge.training.recipe import AugmentationRecipe
-from etc_edge.training.sample import OtherFrame, Sample
+from etc_edge.training.sample import OtherFrame, Sample, UInt8
 from etc_edge.training.teacher_store import TeacherStore
 
 
@@ -73,7 +73,7 @@ class AugmentedFrames(Dataset[Sample]):
     def __getitem__(self, key: Key) -> Sample:
         epoch, position = key
         frame = self._frames[position]
-        image, labels = read_labelled(frame, self._input_size_hw)
+        image, labels = read_labelled(frame, self._input_size_hw, self._void)
         # The transform has a generator of its own: a recipe with pairs sees the labelled frames as one without does.
         seeds = [self._seed, epoch, position]
         transform = sample_transform(self._augmentation, self._input_size_hw, np.random.default_rng(seeds))
@@ -86,4 +86,11 @@ class AugmentedFrames(Dataset[Sample]):
             picture, others = pairs(frame, image, transform, np.random.default_rng([*seeds, 1]))
         shown = [(frame.index, transform.matrix), *((other.index, other.matrix) for other in others)]
         maps = () if teacher is None else tuple(teacher.maps(frame.clip.name, *place) for place in shown)
-        return Sample(picture, cut_labels, others, maps)
+        return Sample(picture, cut_labels, others, self._labels_of(others, frame, labels), maps)
+
+    def _labels_of(self, others: tuple[OtherFrame, ...], frame: Labelled, labels: UInt8) -> tuple[UInt8, ...]:
+        """Labels of frames that are made from the labelled one; empty where one of them is another frame."""
+        if any(other.index != frame.index for other in others):
+            return ()
+        crop_hw = self._augmentation.crop_hw
+        return tuple(Transform(other.matrix, crop_hw).labels(labels, self._void) for other in others)

@@ -40,7 +40,8 @@ class Stills:
         """See PairSource."""
         motion = self._motion(transform.crop_hw, rng)
         motions = [motion] if self._recipe.frames == 2 else [inverse(motion), motion]
-        first = self._noisy(transform.image(image, self._border_rgb), rng)
+        deviation = self._recipe.noise * float(rng.random())
+        first = _noisy(transform.image(image, self._border_rgb), deviation, rng)
         others = []
         for one in motions:
             light = 1.0 + self._recipe.jitter * rng.uniform(-1.0, 1.0, 3)
@@ -51,7 +52,7 @@ class Stills:
                 contrast=transform.contrast * float(light[1]),
                 saturation=transform.saturation * float(light[2]),
             )
-            picture = self._noisy(moved.image(image, self._border_rgb), rng)
+            picture = _noisy(moved.image(image, self._border_rgb), deviation, rng)
             flow = affine_flow(one, transform.crop_hw)
             valid = inside_frame(transform.matrix, self._input_size_hw, transform.crop_hw)
             others.append(OtherFrame(picture, flow, valid, frame.index, moved.matrix))
@@ -65,10 +66,11 @@ class Stills:
         centre = rng.random(2) * (width - 1, height - 1)
         return motion_about((float(centre[0]), float(centre[1])), (float(shift[0]), float(shift[1])), zoom, turn)
 
-    def _noisy(self, image: UInt8, rng: np.random.Generator) -> UInt8:
-        if self._recipe.noise == 0:
-            return image
-        noise: npt.NDArray[np.float32] = rng.standard_normal(image.shape, np.float32)
-        noise *= np.float32(self._recipe.noise)
-        noise += image
-        return np.clip(np.rint(noise), 0, 255).astype(np.uint8)
+
+def _noisy(image: UInt8, deviation: float, rng: np.random.Generator) -> UInt8:
+    if deviation == 0:
+        return image
+    noise: npt.NDArray[np.float32] = rng.standard_normal(image.shape, np.float32)
+    noise *= np.float32(deviation)
+    noise += image
+    return np.clip(np.rint(noise), 0, 255).astype(np.uint8)

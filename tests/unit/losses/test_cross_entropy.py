@@ -70,6 +70,15 @@ def test_the_auxiliary_head_has_its_share(aux_weight: float) -> None:
     torch.testing.assert_close(CrossEntropy(aux_weight)(step), expected)
 
 
+def test_all_frames_give_their_mean_where_all_are_labelled() -> None:
+    torch.manual_seed(1)
+    frames = tuple(FrameOutputs(torch.zeros(1, 3, 4, 4), torch.randn(1, 3, 4, 4)) for _ in range(2))
+    first, second = (torch.randint(0, 3, (1, 4, 4)) for _ in range(2))
+    found = CrossEntropy(frames="all")(StepOutputs(frames, first, 255, other_labels=(second,)))
+    by_hand = [cross_entropy(frame.logits, labels, 255) for frame, labels in zip(frames, (first, second), strict=True)]
+    torch.testing.assert_close(found, (by_hand[0] + by_hand[1]) / 2)
+
+
 def test_only_the_first_frame_is_labelled() -> None:
     main = torch.randn(1, 3, 4, 4)
     first = FrameOutputs(torch.zeros(1, 3, 4, 4), main, None)

@@ -14,7 +14,7 @@ from tests.loss_steps import step_of, taught
 
 STUDENT = torch.tensor([0.25, 0.75]).log().view(1, 2, 1, 1)
 TEACHER = torch.tensor([0.5, 0.5]).log().view(1, 2, 1, 1)
-SEEN = torch.ones(1, 1, 1, dtype=torch.bool)
+SEEN = torch.ones(1, 1, 1)
 
 
 def test_both_directions_by_hand() -> None:
@@ -31,7 +31,7 @@ def test_torchs_own_divergence(temperature: float) -> None:
     expected = functional.kl_div(
         (student / temperature).log_softmax(1), (teacher / temperature).log_softmax(1), log_target=True, reduction="sum"
     )
-    found = divergence(student, teacher, torch.ones(2, 3, 4, dtype=torch.bool), "teacher_student", temperature)
+    found = divergence(student, teacher, torch.ones(2, 3, 4), "teacher_student", temperature)
     assert float(found) == pytest.approx(float(expected) * temperature**2 / (2 * 3 * 4), rel=1e-5)
 
 
@@ -45,16 +45,25 @@ def test_the_gradient_of_the_teachers_direction_is_cross_entropys() -> None:
 def test_the_teacher_gets_no_gradient() -> None:
     teacher = torch.randn(1, 3, 2, 2, requires_grad=True)
     student = torch.randn(1, 3, 2, 2, requires_grad=True)
-    divergence(student, teacher, torch.ones(1, 2, 2, dtype=torch.bool)).backward()
+    divergence(student, teacher, torch.ones(1, 2, 2)).backward()
     assert teacher.grad is None
 
 
 def test_places_outside_the_frame_do_not_count() -> None:
     student, teacher = torch.randn(1, 3, 1, 2), torch.randn(1, 3, 1, 2)
-    first = torch.tensor([[[True, False]]])
+    first = torch.tensor([[[1.0, 0.0]]])
     expected = divergence(student[..., :1], teacher[..., :1], SEEN)
     torch.testing.assert_close(divergence(student, teacher, first), expected)
-    assert float(divergence(student, teacher, torch.zeros(1, 1, 2, dtype=torch.bool))) == 0.0
+    assert float(divergence(student, teacher, torch.zeros(1, 1, 2))) == 0.0
+
+
+def test_pixels_weigh_as_the_class_that_the_teacher_gives_them() -> None:
+    torch.manual_seed(2)
+    student, teacher = torch.randn(1, 2, 1, 2), torch.tensor([[[[3.0, -1.0]], [[0.0, 1.0]]]])
+    step = step_of([FrameOutputs(torch.zeros(1, 3, 8, 16), student)], teacher=[taught(teacher)])
+    each = [float(divergence(student[..., [place]], teacher[..., [place]], SEEN)) for place in range(2)]
+    found = SingleFrameDistillation(class_weights=(1.0, 3.0))(step)
+    assert float(found) == pytest.approx((each[0] + 3.0 * each[1]) / 4.0, rel=1e-5)
 
 
 def test_both_frames_and_the_teachers_resolution() -> None:
@@ -65,7 +74,7 @@ def test_both_frames_and_the_teachers_resolution() -> None:
     step = step_of([FrameOutputs(images, one) for one in fine], teacher=[taught(one) for one in teacher])
     assert float(SingleFrameDistillation()(step)) == pytest.approx(0.0, abs=1e-6), "corners of one size are the other's"
     worse = step_of([FrameOutputs(images, fine[0]), FrameOutputs(images, -fine[1])], teacher=list(step.teacher))
-    only_second = divergence(-teacher[1], teacher[1], torch.ones(1, 2, 2, dtype=torch.bool))
+    only_second = divergence(-teacher[1], teacher[1], torch.ones(1, 2, 2))
     torch.testing.assert_close(SingleFrameDistillation()(worse), only_second / 2)
 
 

@@ -64,7 +64,7 @@ def test_maps_move_as_the_frame_does(tmp_path: Path) -> None:
     assert not store.has("a clip-1", 3)
     matrix = compose(motion_about((40.0, 30.0), (-20.0, -10.0), 1.25, 8.0), np.array([[-1.0, 0, 95], [0, 1, 0]]))
     sample = Sample(
-        np.zeros((*crop_hw, 3), np.uint8), np.zeros(crop_hw, np.uint8), (), (store.maps("a clip/1", 3, matrix),)
+        np.zeros((*crop_hw, 3), np.uint8), np.zeros(crop_hw, np.uint8), teacher=(store.maps("a clip/1", 3, matrix),)
     )
     (found,) = CachedTeacher(crop_hw, stride, False, CPU)(collate([sample]))
     assert found.logits.shape == (1, 2, 4, 6)
