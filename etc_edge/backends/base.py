@@ -4,11 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-<<<<<<< HEAD
-from typing import Protocol, runtime_checkable
-=======
-from typing import Literal, Protocol
->>>>>>> main
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
