@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 
 from etc_edge.backends.base import Engine
@@ -41,8 +42,22 @@ def at_rate(contender: Contender, rate_fps: float, seconds: float = SECONDS) -> 
     return AtRate(rate_fps=rate_fps, frames=count, dropped=count - taken, latency_ms=histogram.compute())
 
 
-def at_once(contender: Contender, streams: int, threads: int, seconds: float = SECONDS) -> Scaling:
-    """Run so many engines flat out at the same time, each in a thread of its own."""
+def at_once(
+    contender: Contender,
+    streams: int,
+    threads: int,
+    seconds: float = SECONDS,
+    around: Callable[[Callable[[], int]], object] = lambda work: work(),
+) -> Scaling:
+    """Run so many engines flat out at the same time, each in a thread of its own.
+
+    Args:
+        contender: what is loaded once for each stream, and warmed up.
+        streams: how many.
+        threads: of one inference.
+        seconds: how long.
+        around: calls the work that counts once, without loading and warming up; it returns how many frames it was.
+    """
     histograms = [LatencyHistogram() for _ in range(streams)]
     failures: list[BaseException] = []
     with ExitStack() as stack:
@@ -50,7 +65,7 @@ def at_once(contender: Contender, streams: int, threads: int, seconds: float = S
         for engine in engines:
             _warm_up(contender, engine)
         start = threading.Barrier(streams + 1)
-        end = [0.0]
+        end, spent = [0.0], [0.0]
 
         def work(number: int) -> None:
             try:
@@ -64,22 +79,26 @@ def at_once(contender: Contender, streams: int, threads: int, seconds: float = S
                 failures.append(error)
                 start.abort()
 
-        workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(streams)]
-        begun = time.perf_counter()
-        end[0] = begun + seconds
-        for worker in workers:
-            worker.start()
-        start.wait()
-        for worker in workers:
-            worker.join()
-        spent = time.perf_counter() - begun
+        def all_of_it() -> int:
+            workers = [threading.Thread(target=work, args=(number,), daemon=True) for number in range(streams)]
+            begun = time.perf_counter()
+            end[0] = begun + seconds
+            for worker in workers:
+                worker.start()
+            start.wait()
+            for worker in workers:
+                worker.join()
+            spent[0] = time.perf_counter() - begun
+            return sum(histogram.count for histogram in histograms)
+
+        around(all_of_it)
     if failures:
         raise failures[0]
     together = LatencyHistogram()
     for histogram in histograms:
         together.merge(histogram)
     return Scaling(
-        streams=streams, threads=threads, latency_ms=together.compute(), throughput_fps=together.count / spent
+        streams=streams, threads=threads, latency_ms=together.compute(), throughput_fps=together.count / spent[0]
     )
 
 

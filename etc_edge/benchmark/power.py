@@ -43,7 +43,7 @@ class Measured:
 
 
 def metered(meter: Meter, work: Callable[[], int], idle_s: float = IDLE_S) -> Measured:
-    """Meter some work against the idle machine just before.
+    """Meter some work, and the idle machine just before; its energy is not taken off.
 
     Args:
         meter: an open meter.
@@ -57,10 +57,22 @@ def metered(meter: Meter, work: Callable[[], int], idle_s: float = IDLE_S) -> Me
     return Measured(Power(meter=meter.name, watts=watts, idle_watts=idle_watts), spent / max(1, frames))
 
 
-def find_meter(root: Path = Path("/")) -> Meter | None:
-    """The first meter that this machine has and lets us read: the board's, the GPU's, the processor's."""
-    for make in (Ina3221.find, lambda _: Nvml.find(), Rapl.find):
-        meter = make(root)
+def find_meter(on_processor: bool, root: Path = Path("/")) -> Meter | None:
+    """The first meter that this machine has and lets us read of those that feed what a model runs on.
+
+    Args:
+        on_processor: whether the model runs on the processor, so that GPUs only idle.
+        root: where `sys` lies.
+
+    Returns:
+        The board's, or else the processor's or the GPUs'; the caller closes it.
+    """
+    finders: tuple[Callable[[], Meter | None], ...] = (
+        lambda: Ina3221.find(root),
+        (lambda: Rapl.find(root)) if on_processor else Nvml.find,
+    )
+    for find in finders:
+        meter = find()
         if meter is not None:
             return meter
     return None

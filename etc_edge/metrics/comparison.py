@@ -220,5 +220,8 @@ def _differing(base: Results, new: Results) -> Iterator[str]:
 
 
 def _data(results: Results) -> str:
+    if not isinstance(results.protocol, UnsetType):
+        # How often its frames were timed is the protocol's matter, and differs from run to run.
+        return results.data.name
     split = "" if isinstance(results.data.split, UnsetType) else f" {results.data.split}"
     return f"{results.data.name}{split}, {results.data.frames} frames"

@@ -31,8 +31,8 @@ RELATIVE = "relative latency"
 
 STATE_SHARES = {"time": 0.15, "cores": 0.75}
 """How much of a change of the yardstick may come back in the ratio to it: of the logarithm of its time, and of the
-logarithm of the cores that it was given. Measured with networks whose use of a second core differs most (see
-`benchmarks/repeated_runs.py`): its time doubled moved the ratio by up to 8 %, 30 % more cores by up to 18 %."""
+logarithm of the cores that it was given. An allowance on the cautious side, not a constant of nature: networks differ
+in how well they use a second core. `benchmarks/repeated_runs.py` counts how often verdicts with it are wrong."""
 
 
 @dataclass(frozen=True)

@@ -30,6 +30,8 @@ def print_changes(found: Sequence[Change], differing: Sequence[str] = (), consol
     console.print(table)
     if any(change.interval for change in found):
         console.print("in brackets: 95 % intervals of the change", style="dim")
+    if any(change.verdict == "unknown" for change in found):
+        console.print("unknown: measured once, or too seldom for an interval", style="dim")
     for sentence in differing:
         console.print(sentence, style="yellow", markup=False, soft_wrap=True)
 

@@ -66,6 +66,9 @@ def stage_rows(columns: Sequence[Results]) -> list[Row]:
     for column in columns:
         if not isinstance(column.stages_ms, UnsetType):
             names.update(dict.fromkeys(column.stages_ms))
+    if any(not isinstance(column.modes_ms, UnsetType) and "copies" in column.modes_ms for column in columns):
+        # The same figure stands there as the mode with copies.
+        names.pop("infer", None)
     rows = (_row(_Figure(f"{name} p50, ms", _stage_reader(name), _number, _ratio), columns) for name in names)
     return [row for row in rows if row is not None]
 

@@ -64,7 +64,7 @@ def conditions(columns: Sequence[Results]) -> list[str]:
         lines[f"machine  {column.device.get('cpu', 'unknown')}, {column.device.get('cores', '?')} cores"] = None
         if not isinstance(column.bundle.target, UnsetType):
             lines[f"engine   {_engine(column)}"] = None
-    return [*sorted(lines), *condition_lines(columns)]
+    return [*sorted(lines), *condition_lines(columns, column_titles(columns))]
 
 
 def _table(columns: Sequence[Results], rows: Sequence[Row]) -> Table:

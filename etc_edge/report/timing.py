@@ -29,15 +29,21 @@ def load_cells(results: Results) -> dict[str, str]:
     return found
 
 
-def condition_lines(columns: Sequence[Results]) -> list[str]:
-    """How columns were timed and what the machine did meanwhile, each sentence once."""
+def condition_lines(columns: Sequence[Results], titles: Sequence[str]) -> list[str]:
+    """How columns of these titles were timed and what the machine did meanwhile, each sentence once."""
     lines: dict[str, None] = {}
+    protocols = [
+        (title, column.protocol)
+        for title, column in zip(titles, columns, strict=True)
+        if not isinstance(column.protocol, UnsetType)
+    ]
+    for title, protocol in protocols:
+        whose = f"{title}: " if len(protocols) > 1 else ""
+        lines[f"timing   {whose}{protocol_text(protocol)}"] = None
     for column in columns:
-        if not isinstance(column.protocol, UnsetType):
-            lines[f"timing   {protocol_text(column.protocol)}"] = None
         if not isinstance(column.yardstick, UnsetType):
             stick = column.yardstick
-            lines[f"yardstick {stick.name} on {stick.engine}: p50 {stick.latency_ms.p50:.2f} ms"] = None
+            lines[f"beside   the yardstick {stick.name} on {stick.engine}: p50 {stick.latency_ms.p50:.2f} ms"] = None
         if not isinstance(column.conditions, UnsetType):
             lines[f"state    {conditions_text(column.conditions)}"] = None
             if note := busy_note(column.conditions):
@@ -54,7 +60,7 @@ def protocol_text(protocol: Protocol) -> str:
     if protocol.reached:
         return text
     asked = ", ".join(f"{path.rpartition('.')[2]} ±{share:.1%}" for path, share in protocol.asked.items())
-    return f"{text}; asked for {asked}: time was up first"
+    return f"{text}; asked for {asked}: time was up first (--at-most)"
 
 
 def conditions_text(conditions: Conditions) -> str:

@@ -18,13 +18,14 @@ from msgspec import UNSET
 
 from etc_edge.backends.base import EngineOptions
 from etc_edge.backends.compiled import Compiled, is_compiled
+from etc_edge.backends.table import CPU_BACKENDS
 from etc_edge.backends.targets import CPU, check_target, compiled_for
 from etc_edge.benchmark.conditions import ConditionsWatch
 from etc_edge.benchmark.contender import Contender
 from etc_edge.benchmark.load import at_once, at_rate, counts_up_to, threads_of_each
 from etc_edge.benchmark.memory import memory_of
 from etc_edge.benchmark.model import described_compiled
-from etc_edge.benchmark.power import Measured, Meter, find_meter, metered
+from etc_edge.benchmark.power import Measured, find_meter, metered
 from etc_edge.benchmark.protocol import pair_ratio
 from etc_edge.benchmark.rounds import WARM_UP, Effort, Timed, precision_of, timed_rounds
 from etc_edge.benchmark.timed_frame import TimedFrame
@@ -131,15 +132,9 @@ def benchmark(
             found = measured.results(Data(name=data_name, frames=len(timed.of(number))))
             protocol = _protocol(run, timed, number, len(contenders) + len(sticks), effort)
             results.append(_replaced(found, protocol=protocol, conditions=conditions))
-        meter = find_meter()
-        try:
-            results = [
-                _with_load(one, contender, load, meter, progress)
-                for one, contender in zip(results, contenders, strict=True)
-            ]
-        finally:
-            if meter is not None:
-                meter.close()
+        results = [
+            _with_load(one, contender, load, progress) for one, contender in zip(results, contenders, strict=True)
+        ]
     latencies_ms = [[frame.latency_ms for frame in timed.of(number)] for number in range(len(contenders))]
     return BenchmarkReport(results, [pair_ratio(its_ms, latencies_ms[0]) for its_ms in latencies_ms])
 
@@ -293,21 +288,11 @@ def _at_sizes(
     return found
 
 
-def _with_load(results: Results, contender: Contender, load: Load, meter: Meter | None, progress: Progress) -> Results:
+def _with_load(results: Results, contender: Contender, load: Load, progress: Progress) -> Results:
     """Results with what a model does flat out, by the clock, several at once, and what memory it takes."""
     threads = contender.threads or contender.compiled.options.threads
     progress.say(f"{results.bundle.name} on {results.bundle.target}: flat out, memory and load")
-    power: Measured | None = None
-    if meter is None:
-        flat = at_once(contender, 1, threads, load.seconds)
-    else:
-        kept: list[Scaling] = []
-
-        def work() -> int:
-            kept.append(at_once(contender, 1, threads, load.seconds))
-            return round(kept[-1].throughput_fps * load.seconds)
-
-        power, flat = metered(meter, work), kept[-1]
+    flat, power = _flat_out(contender, threads, load.seconds)
     scaling = {_key(flat): flat}
     for count in counts_up_to(load.threads) if load.threads > 1 else ():
         scaling.setdefault(f"1x{count}", at_once(contender, 1, count, load.seconds))
@@ -326,6 +311,19 @@ def _with_load(results: Results, contender: Contender, load: Load, meter: Meter 
         power=UNSET if power is None else power.power,
         energy_j_per_frame=UNSET if power is None else power.j_per_frame,
     )
+
+
+def _flat_out(contender: Contender, threads: int, seconds: float) -> tuple[Scaling, Measured | None]:
+    """One stream as fast as it goes, and its power where there is a meter."""
+    meter = find_meter(contender.compiled.manifest.backend in CPU_BACKENDS)
+    if meter is None:
+        return at_once(contender, 1, threads, seconds), None
+    found: list[Measured] = []
+    try:
+        flat = at_once(contender, 1, threads, seconds, lambda work: found.append(metered(meter, work)))
+    finally:
+        meter.close()
+    return flat, found[0]
 
 
 def _key(scaling: Scaling) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
@@ -60,6 +60,21 @@ def test_streams_together() -> None:
     assert four.throughput_fps > 2 * one.throughput_fps
     assert (four.streams, four.threads) == (4, 1)
     assert one.latency_ms.p50 >= 20
+
+
+def test_what_is_around_the_work_sees_neither_loading_nor_warm_up() -> None:
+    frames: list[int] = []
+    begun = time.perf_counter()
+    spent: list[float] = []
+
+    def around(work: Callable[[], int]) -> None:
+        spent.append(time.perf_counter() - begun)
+        frames.append(work())
+
+    found = at_once(contender(), 1, 1, 0.2, around)
+    assert spent[0] >= 3 * 0.02
+    assert 2 <= frames[0] <= 11
+    assert found.throughput_fps <= 50
 
 
 def test_counts() -> None:

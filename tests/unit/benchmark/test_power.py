@@ -26,7 +26,7 @@ def test_rapl_adds_packages_and_wraps_around(tmp_path: Path) -> None:
         write(zone / "energy_uj", "9000000\n")
     # A zone inside a package is part of it.
     write(tmp_path / "sys/class/powercap/intel-rapl:0:0/energy_uj", "1\n")
-    meter = find_meter(tmp_path)
+    meter = find_meter(True, tmp_path)
     assert isinstance(meter, Rapl)
     assert meter.joules() == 0
     write(zones[0] / "energy_uj", "9500000\n")
@@ -61,7 +61,7 @@ def test_a_board_sums_volts_times_amperes_up(tmp_path: Path) -> None:
     write(chip / "in1_input", "5000\n")
     write(chip / "curr1_input", "2000\n")
     before = threading.active_count()
-    meter = find_meter(tmp_path)
+    meter = find_meter(True, tmp_path)
     assert isinstance(meter, Ina3221)
     begun = time.perf_counter()
     time.sleep(0.55)
@@ -74,3 +74,10 @@ def test_a_board_sums_volts_times_amperes_up(tmp_path: Path) -> None:
 def test_no_meter(tmp_path: Path) -> None:
     assert Rapl.find(tmp_path) is None
     assert Ina3221.find(tmp_path) is None
+    assert find_meter(True, tmp_path) is None
+
+
+def test_a_model_on_a_gpu_is_not_metered_by_the_processor(tmp_path: Path) -> None:
+    write(tmp_path / "sys/class/powercap/intel-rapl:0/energy_uj", "1\n")
+    assert isinstance(find_meter(True, tmp_path), Rapl)
+    assert not isinstance(find_meter(False, tmp_path), Rapl)

@@ -9,11 +9,11 @@ from rich.console import Console
 
 from etc_edge.core.results import AtRate, Conditions, Latency, Protocol, Results, Scaling
 from etc_edge.metrics.latency import latency
-from etc_edge.report.figures import load_rows, mode_rows
+from etc_edge.report.figures import load_rows, mode_rows, stage_rows
 from etc_edge.report.page import report_page
 from etc_edge.report.subject import Subject
 from etc_edge.report.table import print_results
-from etc_edge.report.timing import busy_note, conditions_text, protocol_text
+from etc_edge.report.timing import busy_note, condition_lines, conditions_text, protocol_text
 from tests.measured_results import measured
 
 
@@ -51,7 +51,7 @@ def test_all_of_it_is_on_the_terminal_and_on_the_page() -> None:
         "p50 13.0 ms, p99 14.0 ms, 2 of 90 dropped",
         "2 streams of 1 thread",
         "95.0 frames/s, p50 21.0 ms",
-        "10 rounds of 40 frames, 2 in turns; p50 ±3.1%; asked for p50 ±2.0%: time was up first",
+        "10 rounds of 40 frames, 2 in turns; p50 ±3.1%; asked for p50 ±2.0%: time was up first (--at-most)",
         "61.2 s, others took 40% of the cores, load 3.50, governor performance",
     ):
         assert text in shown, text
@@ -64,6 +64,15 @@ def test_rows() -> None:
     assert mode_rows([plain]) == load_rows([plain]) == []
     assert [row.values for row in mode_rows([plain, loaded])] == [("", "9.00"), ("", "10.0")]
     assert load_rows([plain, loaded])[0].values[0] == ""
+    assert "infer p50, ms" in [row.figure for row in stage_rows([plain])]
+    assert "infer p50, ms" not in [row.figure for row in stage_rows([loaded])]
+
+
+def test_timings_of_several_say_whose_they_are() -> None:
+    one = timed()
+    assert condition_lines([one], ["FP32"])[0].startswith("timing   10 rounds")
+    found = condition_lines([one, one], ["FP32", "INT8"])
+    assert [line.partition(": ")[0] for line in found[:2]] == ["timing   FP32", "timing   INT8"]
 
 
 def test_notes() -> None:
