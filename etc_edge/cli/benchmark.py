@@ -27,7 +27,14 @@ NONE = "none"
     "--at-most", "at_most_s", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds of timing."
 )
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one inference; left out, all cores.")
-@click.option("--rate", "rates", type=float, multiple=True, metavar="FPS", help="Also let frames arrive by the clock.")
+@click.option(
+    "--rate",
+    "rates",
+    type=click.FloatRange(min=0, min_open=True),
+    multiple=True,
+    metavar="FPS",
+    help="Also let frames arrive by the clock.",
+)
 @click.option("--streams", type=click.IntRange(min=1), default=1, help="Also 1 to N engines at the same time.")
 @click.option("--threads-up-to", type=click.IntRange(min=1), default=1, help="Also 1 to N threads of one inference.")
 @click.option(

@@ -21,11 +21,11 @@ def load_cells(results: Results) -> dict[str, str]:
     for rate, one in rates.items():
         dropped = f", {one.dropped} of {one.frames} dropped" if one.dropped else ""
         latency = one.latency_ms
-        found[f"at {rate} frames a second"] = f"p50 {latency.p50:.1f} ms, p99 {latency.p99:.1f} ms{dropped}"
+        found[f"at {rate} fps"] = f"p50 {latency.p50:.1f}, p99 {latency.p99:.1f} ms{dropped}"
     scaling: Mapping[str, Scaling] = {} if isinstance(results.scaling, UnsetType) else results.scaling
     for several in scaling.values():
         what = f"{_count(several.streams, 'stream')} of {_count(several.threads, 'thread')}"
-        found[what] = f"{several.throughput_fps:.1f} frames/s, p50 {several.latency_ms.p50:.1f} ms"
+        found[what] = f"{several.throughput_fps:.1f} fps, p50 {several.latency_ms.p50:.1f} ms"
     return found
 
 

@@ -28,3 +28,8 @@ def test_two_models_and_then_compare(tmp_path: Path, capsys: pytest.CaptureFixtu
 def test_a_size_that_is_none(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["benchmark", "net.onnx", "--size", "360"]) == 2
     assert "expected height x width" in capsys.readouterr().err
+
+
+def test_a_rate_that_is_none_is_told_before_anything_is_timed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["benchmark", "net.etc", "--rate", "0"]) == 2
+    assert "0" in capsys.readouterr().err

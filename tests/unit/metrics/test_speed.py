@@ -101,6 +101,14 @@ def test_another_share_of_the_cores_leaves_more_doubt() -> None:
     assert by_figure(base, timed(2, 21.5))[RELATIVE].verdict == "worse"
 
 
+def test_runs_of_other_lengths_are_of_the_same_data() -> None:
+    base = timed(1)
+    longer = msgspec.structs.replace(timed(2), data=Data(name="frames", frames=400))
+    other = msgspec.structs.replace(timed(2), data=Data(name="others", frames=300))
+    assert not any(sentence.startswith("data") for sentence in conditions_that_differ(base, longer))
+    assert "data differs: frames before, others now" in conditions_that_differ(base, other)
+
+
 def test_other_yardsticks_say_nothing() -> None:
     base, new = timed(1), timed(2)
     assert not isinstance(new.yardstick, type(UNSET))

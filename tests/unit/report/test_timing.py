@@ -47,10 +47,10 @@ def test_all_of_it_is_on_the_terminal_and_on_the_page() -> None:
     shown, page = console.export_text(), report_page([Subject(timed())], "title")
     for text in (
         "network alone p50, ms",
-        "at 30 frames a second",
-        "p50 13.0 ms, p99 14.0 ms, 2 of 90 dropped",
+        "at 30 fps",
+        "p50 13.0, p99 14.0 ms, 2 of 90 dropped",
         "2 streams of 1 thread",
-        "95.0 frames/s, p50 21.0 ms",
+        "95.0 fps, p50 21.0 ms",
         "10 rounds of 40 frames, 2 in turns; p50 ±3.1%; asked for p50 ±2.0%: time was up first (--at-most)",
         "61.2 s, others took 40% of the cores, load 3.50, governor performance",
     ):
