@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from etc_edge.cli.budget import BudgetOptions, budget_options, run_search
 from etc_edge.core.optional import require
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     help="Train weights and scales further after calibration.  [default: if the recipe has a section finetune]",
 )
 @click.option("--resume", is_flag=True, help="Go on with a fine-tuning that was interrupted.")
+@budget_options
 def command(
     bundle: Path,
     recipe: str | None,
@@ -55,6 +57,7 @@ def command(
     keep_float: tuple[str, ...],
     tune: bool | None,
     resume: bool,
+    **budget: Any,
 ) -> None:
     """Turn an FP32 bundle into an INT8 bundle: by calibration, and by fine-tuning after it.
 
@@ -62,12 +65,21 @@ def command(
 
     Fine-tuning needs no labels unless the recipe asks for them: --data may be a video. Ctrl-C writes a checkpoint
     before it stops; --resume goes on from there.
+
+    With --max-miou-drop or --max-tc-drop the recipe is only the first attempt: what costs more is tried until one
+    holds the budget, measured on frames held back from the training clips. Ends with 1 where none does.
     """
     require("onnx", "graph", "quantization")
+    asked = BudgetOptions(**budget)
+    if asked.asked and (ranges is not None or resume):
+        raise click.UsageError("Found --ranges or --resume with a budget, expected neither: a search starts anew.")
     from etc_edge.cli.settings import progress
     from etc_edge.stages.quantize import quantize
 
     settled = _with_methods(_settled(recipe, observer, frames, split, list_name, keep_float), weights, bias_correction)
+    if asked.asked:
+        run_search(bundle, out, settled, data, target, tune is not False, asked)
+        return
     if settled.finetune is not None if tune is None else tune:
         from etc_edge.stages.finetune import quantize_and_finetune
 

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 if TYPE_CHECKING:
+    from etc_edge.runtime.preview import Preview
     from etc_edge.stages.run import RunReport
 
+# As `etc_edge.runtime.preview.address.DEFAULT`, which is too heavy for help.
+PREVIEW = "127.0.0.1:8430"
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
@@ -31,6 +36,20 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--slow-outputs", type=click.Choice(["wait", "drop"]), help="Left out, files wait for files and nothing else waits."
 )
+@click.option(
+    "--preview",
+    metavar="[HOST:PORT]",
+    is_flag=False,
+    flag_value=PREVIEW,
+    help=f"Show it on a web page, at {PREVIEW} unless told. Write it behind the sources.",
+)
+@click.option(
+    "--preview-token",
+    envvar="ETC_EDGE_PREVIEW_TOKEN",
+    help="What viewers must bring; left out, one is made where other machines can reach the page.",
+)
+@click.option("--shadow", type=click.Path(path_type=Path), metavar="FP32.etc", help="Show how often it disagrees.")
+@click.option("--shadow-every", type=click.IntRange(min=1), default=30, show_default=True, help="Frames between.")
 def command(
     model: Path,
     sources: tuple[str, ...],
@@ -42,6 +61,10 @@ def command(
     frames: int | None,
     threads: int | None,
     slow_outputs: str | None,
+    preview: str | None,
+    preview_token: str | None,
+    shadow: Path | None,
+    shadow_every: int,
 ) -> None:
     """Run a model on sources of frames.
 
@@ -51,21 +74,41 @@ def command(
     out-2.mp4. Of what is live only the newest frame is labelled; frames that came meanwhile are counted, and what goes
     away is opened again. ETC_EDGE_DECODER=software keeps FFmpeg from hardware decoders. Ctrl-C finishes the outputs
     with the frames that are done.
+
+    --preview shows it in a browser. From another machine look through `ssh -L 8430:127.0.0.1:8430`, or let the page
+    listen for others, --preview 0.0.0.0:8430; it then asks for a token.
     """
     if steadiness and json_path is None:
         raise click.UsageError("Found --steadiness without --json, expected a file to write it to.")
+    if shadow is not None and preview is None:
+        raise click.UsageError("Found --shadow without --preview, expected a page to show it on.")
     from etc_edge.cli.settings import progress
-    from etc_edge.stages.run import Outputs, run
+    from etc_edge.stages.run import Outputs, ShadowOptions, run
 
     outputs = Outputs(None, labels, json_path, steadiness, outs)
     wait = None if slow_outputs is None else slow_outputs == "wait"
-    report = run(model, sources, outputs, target, frames, threads, progress(), wait)
+    compared = None if shadow is None else ShadowOptions(shadow, shadow_every)
+    with _page(preview, preview_token) as page:
+        report = run(model, sources, outputs, target, frames, threads, progress(), wait, page, compared)
     _print(report)
     places = [outputs] if len(sources) == 1 else [outputs.numbered(number) for number in range(1, len(sources) + 1)]
     for place in places:
         for path in (*place.videos, place.labels, place.json):
             if path is not None:
                 click.echo(f"wrote {path}")
+
+
+@contextmanager
+def _page(address: str | None, token: str | None) -> Iterator[Preview | None]:
+    if address is None:
+        yield None
+        return
+    from etc_edge.runtime.preview import Preview
+
+    with Preview(address, token) as preview:
+        # With --quiet too: a token that was made is known from nowhere else.
+        click.echo(f"preview at {preview.url}", err=True)
+        yield preview
 
 
 def _print(report: RunReport) -> None:

@@ -12,6 +12,7 @@
     ├── EngineError        running an engine
     ├── SourceError        where frames come from
     ├── SinkError          where results go
+    ├── PreviewError       showing a run in a browser
     ├── ResultsError       a results file
     ├── GateError          a condition on results that cannot be decided
     └── DependencyError    an optional package that is missing
@@ -87,6 +88,10 @@ class SourceError(EtcEdgeError):
 
 class SinkError(EtcEdgeError):
     """Results that could not be written."""
+
+
+class PreviewError(EtcEdgeError):
+    """A preview that cannot be shown as it was asked for."""
 
 
 class ResultsError(EtcEdgeError):

@@ -123,6 +123,23 @@ def pick_neighbours(clips: Sequence[Clip], frames: int, blocks: int) -> tuple[li
     return picked, frozenset((clips[number].name, index) for number, index in chosen)
 
 
+def remaining(clips: Sequence[Clip], keep_out: FrameKeys) -> list[Clip]:
+    """Clips without some frames: cut where one is left out, as they are where none is."""
+    left: list[Clip] = []
+    for clip in clips:
+        runs: list[list[int]] = []
+        for index in range(len(clip)):
+            if (clip.name, index) in keep_out:
+                continue
+            if runs and runs[-1][-1] == index - 1:
+                runs[-1].append(index)
+            else:
+                runs.append([index])
+        whole = sum(map(len, runs)) == len(clip)
+        left.extend([clip] if whole else [ClipPart(clip, run[0], len(run)) for run in runs])
+    return left
+
+
 def _camera(random: np.random.Generator, height: int, width: int) -> npt.NDArray[np.float64]:
     """An affine map from a pixel (x, y) of the still to its place in the copy, (2, 3)."""
     zoom = random.uniform(1 - ZOOM, 1 + ZOOM)

@@ -89,6 +89,11 @@ class Channel(Generic[T]):
         """Whether there is an item or the end; holds for as long as `changed` is held."""
         return self._ended or bool(self._items)
 
+    @property
+    def finished(self) -> bool:
+        """Whether it has ended and everything was taken."""
+        return self._ended and not self._items
+
 
 def next_ready(channels: Sequence[Channel[T]], first: int = 0) -> int:
     """Wait until `get` of one of some channels would not have to, and say which; for their only reader.

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from itertools import islice
-from threading import Condition, Thread, get_native_id
+from threading import Condition, Thread
 
 from etc_edge.frames.frame import Frame, SegmentedFrame
 from etc_edge.frames.sink import Sink
 from etc_edge.frames.source import Source
 from etc_edge.metrics.latency import LatencyHistogram
 from etc_edge.runtime.channel import END, Channel
+from etc_edge.runtime.priority import give_way
 
 # A source that hangs in a system call cannot be ended; its thread is left behind after this long.
 _SOURCE_PATIENCE_S = 10.0
@@ -107,7 +107,7 @@ class Lane:
         self._decoder.join(_SOURCE_PATIENCE_S)
 
     def _decode(self) -> None:
-        _give_way()
+        give_way()
         timings = self.timings[DECODE]
         try:
             frames = iter(self._source if self._live else islice(self._source, self._limit))
@@ -132,7 +132,7 @@ class Lane:
         return taken
 
     def _write(self, name: str) -> None:
-        _give_way()
+        give_way()
         sink, channel = self._sinks[name]
         timings = self.timings[name]
         try:
@@ -143,12 +143,6 @@ class Lane:
         except BaseException as error:
             channel.drop()
             self._failed(error, True)
-
-
-def _give_way() -> None:
-    """Let inference have the cores whenever it wants them: its threads wait for one another, these for none."""
-    with suppress(OSError, AttributeError):
-        os.setpriority(os.PRIO_PROCESS, get_native_id(), 10)
 
 
 def _join(writer: Thread) -> None:

@@ -124,6 +124,10 @@ class SteadinessWatch:
         events = [self._event(name, value) for name, value in (("tc", tc), ("flicker", flicker)) if value is not None]
         return Running(tc, flicker, tuple(event for event in events if event is not None))
 
+    def forget(self) -> None:
+        """Take the next result for one that has none before it; running figures stay."""
+        self._last = None
+
     def _fitted(self, result: SegmentedFrame) -> tuple[UInt8, UInt8]:
         height, width = result.labels.shape
         tall = min(height, self._height_px)

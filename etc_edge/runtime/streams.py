@@ -113,6 +113,16 @@ class Streams:
         """How many frames of each source were labelled."""
         return tuple(lane.labelled for lane in self._lanes)
 
+    @property
+    def dropped_by_source(self) -> tuple[dict[str, int], ...]:
+        """Frames of each source that were not waited for, by stage."""
+        return tuple(dict(lane.dropped) for lane in self._lanes)
+
+    @property
+    def ended(self) -> tuple[bool, ...]:
+        """Of each source, whether all that will come of it was taken; any thread may ask."""
+        return tuple(lane.decoded.finished for lane in self._lanes)
+
     def __iter__(self) -> Generator[tuple[int, SegmentedFrame], None, None]:
         """Yield the source's number, from 0, and the result, each after it was handed to every sink of its source.
 

@@ -24,6 +24,10 @@ from etc_edge.frames.source import ASSUMED_FPS, Source, open_source
 from etc_edge.frames.stream_sink import StreamSink, is_address
 from etc_edge.frames.video_sink import VideoSink
 from etc_edge.frames.video_source import VideoSource
+from etc_edge.runtime.preview import Preview
+from etc_edge.runtime.preview.board import Facts
+from etc_edge.runtime.preview.preview import STAGE
+from etc_edge.runtime.preview.shadow import EVERY, Shadow
 from etc_edge.runtime.segmenter import Segmenter
 from etc_edge.runtime.steadiness import SteadinessWatch
 from etc_edge.runtime.streams import Stream, Streams
@@ -71,6 +75,14 @@ class Outputs:
 
 
 @dataclass(frozen=True)
+class ShadowOptions:
+    """A model, usually the FP32 one, that labels every n-th frame again to see how far the running one strays."""
+
+    model: Path
+    every: int = EVERY
+
+
+@dataclass(frozen=True)
 class RunReport:
     """What a run did.
 
@@ -115,6 +127,8 @@ def run(
     threads: int | None = None,
     progress: Progress | None = None,
     wait: bool | None = None,
+    preview: Preview | None = None,
+    shadow: ShadowOptions | None = None,
 ) -> RunReport:
     """Label sources' frames and write the results, decoding and writing while the network works.
 
@@ -130,6 +144,8 @@ def run(
         threads: processor threads of one inference; None takes all that this process may use.
         progress: told of every frame, with frames a second and latency, and of streams that go away and come back.
         wait: whether everything waits for outputs that are too slow, or nothing does; None lets files wait for files.
+        preview: a web page to show it on; the caller closes it.
+        shadow: a second model to compare some frames with, for that page.
 
     Raises:
         EtcEdgeError: the model cannot run here, a frame cannot be read, or an output cannot be written.
@@ -137,7 +153,10 @@ def run(
     progress, outputs = progress or Silent(), outputs or Outputs()
     names = [sources] if isinstance(sources, str) else list(sources)
     check_target(target)
-    label_set = Compiled.open(model).labels if is_compiled(model) else Bundle.open(model).labels
+    label_set = _label_set(model)
+    if shadow is not None:
+        # What is not there is said before anything is compiled.
+        _label_set(shadow.model)
     with ExitStack() as stack:
         opened = [stack.enter_context(open_source(name)) for name in names]
         for source in opened:
@@ -146,12 +165,23 @@ def run(
         places = [outputs] if len(opened) == 1 else [outputs.numbered(number) for number in range(1, len(opened) + 1)]
         _refuse_to_overwrite(places, opened)
         lanes = [
-            Stream(source, _sinks(place, source, label_set, model.stem, stack, progress))
+            Stream(
+                source,
+                {
+                    **_sinks(place, source, label_set, model.stem, stack, progress),
+                    **_shown(preview, source, label_set, stack),
+                },
+            )
             for place, source in zip(places, opened, strict=True)
         ]
         segmenter = stack.enter_context(Segmenter.load(model, target, threads, progress))
+        if preview is not None and shadow is not None:
+            preview.compare(stack.enter_context(closing(Shadow(shadow.model, label_set, target, shadow.every))))
         streams = Streams(lanes, segmenter.segment, frames=frames, wait=wait)
         manifest, count = segmenter.compiled.manifest, segmenter.threads
+        backend = f"{manifest.backend} {manifest.backend_version}"
+        if preview is not None:
+            preview.follow(streams, opened, Facts(manifest.name, backend, count))
         begun = time.perf_counter()
         with closing(iter(streams)) as results, progress.task(segmenter.name, _total(opened, frames)) as task:
             shown = begun
@@ -162,9 +192,12 @@ def run(
                 task.advance(1, **figures)
     seconds = time.perf_counter() - begun
     stages_ms = {name: found for name, timings in streams.timings.items() if (found := timings.figures())}
-    backend = f"{manifest.backend} {manifest.backend_version}"
     decoders = tuple(str(getattr(source, "decoder", "")) for source in opened)
     return RunReport(manifest.name, backend, count, streams.labelled, streams.dropped, seconds, decoders, stages_ms)
+
+
+def _label_set(model: Path) -> LabelSet:
+    return Compiled.open(model).labels if is_compiled(model) else Bundle.open(model).labels
 
 
 def _total(sources: Sequence[Source], frames: int | None) -> int | None:
@@ -210,6 +243,14 @@ def _sinks(
         more = None if watch is None else lambda result: watch(result).to_dict()
         sinks["json"] = stack.enter_context(JsonlSink(outputs.json, label_set, more))
     return sinks
+
+
+def _shown(preview: Preview | None, source: Source, label_set: LabelSet, stack: ExitStack) -> dict[str, Sink]:
+    """The stream's view on the page, under a name that does not tell where a file lies."""
+    if preview is None:
+        return {}
+    name = source.name if "://" in source.name or source.live else Path(source.name).name
+    return {STAGE: stack.enter_context(preview.view(name, label_set))}
 
 
 def _refuse_to_overwrite(places: Sequence[Outputs], sources: Sequence[Source]) -> None:

@@ -19,7 +19,7 @@ from etc_edge.core.errors import CalibrationError
 from etc_edge.core.hashing import sha256_bytes
 from etc_edge.core.progress import Progress, Silent
 from etc_edge.data.dataset import open_dataset
-from etc_edge.data.neighbours import pick_neighbours
+from etc_edge.data.neighbours import pick_neighbours, remaining
 from etc_edge.data.sampling import FrameKeys
 from etc_edge.flow.base import open_flow
 from etc_edge.graph.load import load_model
@@ -112,9 +112,9 @@ def sensitivity(
         described = made.manifest.recipe["quantize"]
     model, logits = equalized_graph(load_model(source.model_path), found.equalization), source.manifest.logits
     groups = groups_of(model, place(model, logits, frozenset(found.keep_float)), logits)
-    clips = [clip for clip in dataset.clips(split) if not any((clip.name, i) in keep_out for i in range(len(clip)))]
+    clips = remaining(dataset.clips(split), keep_out)
     if not clips:
-        raise CalibrationError("Found no clip beside those that are held back, expected at least one.")
+        raise CalibrationError("Found no frame beside those that are held back, expected at least one.")
     stills = all(len(clip) == 1 for clip in clips)
     # A run has two frames at least where clips are long enough; a still and its copy are as many.
     picked, _ = pick_neighbours(clips, max(1, frames // 2) if stills else frames, min(BLOCKS, max(1, frames // 2)))

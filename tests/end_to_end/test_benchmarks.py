@@ -84,6 +84,14 @@ def test_end_to_end_runs_both_sides_and_watches_memory(work: Path, int8: Path) -
     assert [frame for frame, _ in found["figures"]["memory"]["samples"]] == [25, 50]
 
 
+def test_preview_cost_has_a_page_that_gets_pictures(work: Path, int8: Path) -> None:
+    arguments = (int8, "--source", "synthetic:street?size=96x160&seed=5", "--frames", 20, "--rounds", 1)
+    found = record(work / "preview_cost.json", "preview_cost", *arguments, "--target", "onnxruntime")
+    (only,) = found["figures"]["rounds"]
+    assert only["pictures_per_second"] > 0
+    assert found["figures"]["watched_ratio"] == pytest.approx(only["watched_fps"] / only["plain_fps"])
+
+
 def test_labels_head_gives_the_labels_of_onnx_runtime(work: Path) -> None:
     arguments = ("--classes", 11, "--size", 20, 30, "--out-size", 100, 150, "--rounds", 1)
     found = record(work / "labels_head.json", "labels_head", *arguments)
