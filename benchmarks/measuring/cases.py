@@ -119,6 +119,7 @@ def cases(inputs: Inputs) -> list[Case]:
         found += [_step(inputs, network), _training_step(inputs, network)]
     found.append(Case("hold_out", HOLD_OUT, lambda: _hold_out(inputs)))
     found.append(Case("labels_head", "full-size", lambda: _trial(inputs, "--rounds")))
+    found += [_engine_alone(inputs, NETWORKS[1]), _repeated_runs(inputs, NETWORKS[1])]
     return [*found, _peers(inputs, SHIPPED.stem, True), _end_to_end(inputs, SHIPPED.stem, True)]
 
 
@@ -148,6 +149,18 @@ def _end_to_end(inputs: Inputs, network: str, shipped: bool) -> Case:
         return [*given, *watched, *_trial(inputs, "--frames", "--rounds")]
 
     return Case("end_to_end", network, arguments)
+
+
+def _engine_alone(inputs: Inputs, network: str) -> Case:
+    return Case("engine_alone", network, lambda: [str(inputs.int8(network)), *_trial(inputs, "--rounds", "--calls")])
+
+
+def _repeated_runs(inputs: Inputs, network: str) -> Case:
+    def arguments() -> list[str]:
+        brief = [] if inputs.frames is None else ["--at-most", "2"]
+        return [str(inputs.int8(network)), *_trial(inputs, "--repetitions", "--simulations"), *brief]
+
+    return Case("repeated_runs", network, arguments)
 
 
 def _step(inputs: Inputs, network: str) -> Case:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -69,6 +69,20 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Free what the engine holds; closing twice does no harm."""
+
+
+@runtime_checkable
+class StagedEngine(Engine, Protocol):
+    """An engine whose three steps can be timed by themselves; `run` does one after the other."""
+
+    def put(self, frame_rgb: UInt8) -> None:
+        """Copy a frame, as `run` takes it, to where the network reads it."""
+
+    def execute(self) -> None:
+        """Run the network on the frame that lies there, to its end."""
+
+    def take(self) -> UInt8:
+        """Labels of that frame, as `run` returns them: what is left to do after the network, and a copy."""
 
 
 class Compiler(Protocol):

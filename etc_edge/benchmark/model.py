@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from etc_edge.backends.compiled import is_compiled
+from etc_edge.backends.compiled import Compiled, is_compiled
 from etc_edge.core.bundle import Bundle
 from etc_edge.core.results import Model
 from etc_edge.runtime.segmenter import Segmenter
@@ -17,7 +17,12 @@ def described_model(path: Path, segmenter: Segmenter) -> Model:
         path: the bundle or the compiled form that it was loaded from.
         segmenter: what was loaded.
     """
-    manifest = segmenter.compiled.manifest
+    return described_compiled(path, segmenter.compiled, segmenter.threads)
+
+
+def described_compiled(path: Path, compiled: Compiled, threads: int) -> Model:
+    """The same of a compiled form that is run with so many threads."""
+    manifest = compiled.manifest
     if is_compiled(path):
         model_bytes = sum((path / name).stat().st_size for name in manifest.files)
     else:
@@ -28,5 +33,5 @@ def described_model(path: Path, segmenter: Segmenter) -> Model:
         precision=manifest.precision,
         model_bytes=model_bytes,
         target=manifest.backend,
-        threads=segmenter.threads,
+        threads=threads,
     )

@@ -20,16 +20,20 @@ def command(
 
     The table says which changes are outside the noise: paired by frame where both files were measured on the same
     frames, otherwise from the two intervals. In a gate, names are paths of the second file, and base.NAME those of the
-    first. With one file only gates are worked out. Ends with 1 when a gate fires, with 2 when one cannot be decided.
+    first. With one file only gates are worked out; where that file holds two results of one `benchmark` run, the second
+    is compared with the first, turn by turn. Ends with 1 when a gate fires, with 2 when one cannot be decided.
     """
     from etc_edge.cli.gates import finish, read_gates
-    from etc_edge.core.results import load_results
+    from etc_edge.core.results import load_all_results
     from etc_edge.stages.compare import compare
 
     if len(files) > 2:
         raise click.UsageError(f"Found {len(files)} files, expected one or two.")
-    gates = read_gates(conditions, with_base=len(files) == 2)
-    if len(files) == 1 and not gates:
+    gates = read_gates(conditions, with_base=True)
+    found = [results for path in files for results in load_all_results(path)]
+    if len(files) == 1 and len(found) == 1 and not gates:
         raise click.UsageError("Found one file and no --fail-if, expected two files to compare or a gate.")
-    *before, now = (load_results(path) for path in files)
+    if len(found) > 2 or len(found) < len(files):
+        raise click.UsageError(f"Found results of {len(found)} models, expected those of one or two.")
+    *before, now = found
     finish(compare(now, before[0] if before else None, gates), junit_path, github, markdown)

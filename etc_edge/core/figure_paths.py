@@ -13,7 +13,7 @@ from etc_edge.core.results import Results
 Path = tuple[str, ...]
 
 # Not figures, though there are numbers in them.
-_LEFT_OUT = {"schema_version", "intervals", "samples", "device", "versions"}
+_LEFT_OUT = {"schema_version", "intervals", "samples", "device", "versions", "protocol"}
 # Stands in a known path where any name may: the class of an IoU, the stage of a latency.
 ANY = "*"
 

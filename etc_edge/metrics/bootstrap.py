@@ -55,7 +55,7 @@ def sums_interval(
         return None
     block = block_length(_influence(clips, statistic))
     sums = resampled_sums(clips, block, repetitions, np.random.default_rng(seed))
-    return _ends(statistic(sums), level, _units([len(clip) for clip in clips], block))
+    return percentile_ends(statistic(sums), level, _units([len(clip) for clip in clips], block))
 
 
 def quantile_interval(
@@ -84,7 +84,7 @@ def quantile_interval(
     for begin in range(0, repetitions, step):
         chosen = _block_indices(count, block, min(step, repetitions - begin), random)
         found[begin : begin + step] = np.quantile(values[chosen], share, axis=1)
-    return _ends(found, level, _units([count], block))
+    return percentile_ends(found, level, _units([count], block))
 
 
 def resampled_sums(clips: Sequence[Float], block: int, repetitions: int, random: np.random.Generator) -> Float:
@@ -154,7 +154,8 @@ def _units(lengths: Sequence[int], block: int) -> int:
     return blocks if len(lengths) == 1 else min(blocks, 2 * len(lengths))
 
 
-def _ends(found: Float, level: float, units: int) -> Interval:
+def percentile_ends(found: Float, level: float, units: int) -> Interval:
+    """Ends of an interval from what drawing again found, widened to Student's t for so many independent units."""
     units = max(2, units)
     widened = math.sqrt(units / (units - 1)) * student_quantile((1 + level) / 2, units - 1)
     tail = NormalDist().cdf(-widened)

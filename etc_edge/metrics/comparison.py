@@ -4,25 +4,27 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from statistics import NormalDist
 from typing import Literal
 
-import numpy as np
 from msgspec import UnsetType
 
 from etc_edge.core.figure_paths import Path, measured_figures
 from etc_edge.core.results import Results
-from etc_edge.metrics.bootstrap import Interval, quantile_interval
+from etc_edge.metrics.bootstrap import LEVEL, Interval
 from etc_edge.metrics.intervals import difference_intervals, same_frames
 from etc_edge.metrics.samples import FrameSamples
+from etc_edge.metrics.speed import RELATIVE, SpeedChange, difference_of, speed_change
 
 Verdict = Literal["better", "worse", "noise", "same", "unknown"]
 
-RELATIVE = "relative latency"
-"""Latency as a multiple of the reference's on the same frame, median over frames."""
-
 ALIKE = 0.05
 """Up to this share, the time of the same reference in two runs passes for that of one machine in one state."""
+
+TAIL_LEVEL = 0.99
+"""Tails of latency are told beside the median; their intervals are wider, so that all together seldom tell a change
+that is none."""
 
 # Path of each figure that is compared, and whether more of it is better.
 _FIGURES: dict[Path, bool] = {
@@ -57,6 +59,8 @@ class Change:
         base: in the base.
         new: in the results that are compared with it.
         interval: of new − base, 95 %, or None where it cannot be said.
+        machine: by how much the machine was slower for `new`, as the yardstick or the reference tells; taken out of the
+            difference and of its interval.
         verdict: whether it became better or worse beyond its noise, or the change may be noise; "unknown" without an
             interval.
     """
@@ -66,28 +70,36 @@ class Change:
     new: float
     interval: Interval | None
     verdict: Verdict
+    machine: float = 1.0
 
     @property
     def difference(self) -> float:
-        """new − base."""
-        return self.new - self.base
+        """new − base, where new is what it would be on the machine as it was for base."""
+        return self.new / self.machine - self.base
 
 
 def changes(base: Results, new: Results) -> list[Change]:
     """Every figure that both results hold.
 
     Where both were measured on the same frames and kept their counts, intervals of accuracy and steadiness are paired:
-    the same frames are drawn for both. Otherwise the two intervals are put together (see `difference_of`).
+    the same frames are drawn for both. Otherwise the two intervals are put together (see `difference_of`). Of latencies
+    the state of the machine is taken out where something tells it (see `speed`).
     """
     before, after = measured_figures(base), measured_figures(new)
-    paired = paired_intervals(base, new)
-    found = [
-        _change(path, before[path], after[path], _interval(path, base, new, paired), more_is_better)
-        for path, more_is_better in _FIGURES.items()
-        if path in before and path in after
-    ]
-    against = _against_reference(base, new)
-    return found if against is None else [*found, against]
+    paired, speed = paired_intervals(base, new), speed_change(base, new)
+    found = []
+    for path, more_is_better in _FIGURES.items():
+        if path not in before or path not in after:
+            continue
+        if path[0] == "latency_ms":
+            found.append(_latency_change(path, before[path], after[path], _interval(path, base, new, {}), speed))
+        else:
+            interval = _interval(path, base, new, paired)
+            found.append(_change(path, before[path], after[path], interval, more_is_better))
+    if speed is None:
+        return found
+    interval = None if speed.interval is None else _of_base(speed.base, speed.interval)
+    return [*found, _change((RELATIVE,), speed.base, speed.new, interval, more_is_better=False)]
 
 
 def paired_intervals(base: Results, new: Results) -> Mapping[str, Interval]:
@@ -117,17 +129,6 @@ def _same_reference_counts(base: Results, new: Results) -> bool:
     return all(getattr(counts[0], name) == getattr(counts[1], name) for name in ("truth", "steadiness", "flicker"))
 
 
-def difference_of(new: float, new_interval: Interval, base: float, base_interval: Interval) -> Interval:
-    """The interval of the difference of two independent figures from their own intervals.
-
-    Distances to the ends are added in squares (Zou & Donner 2008, "Construction of confidence limits about effect
-    measures", MOVER).
-    """
-    down = math.hypot(new - new_interval[0], base_interval[1] - base)
-    up = math.hypot(new_interval[1] - new, base - base_interval[0])
-    return new - base - down, new - base + up
-
-
 def conditions_that_differ(base: Results, new: Results) -> list[str]:
     """What else differs between two measurements, a sentence each; nothing where they are alike."""
     return list(_differing(base, new))
@@ -135,6 +136,32 @@ def conditions_that_differ(base: Results, new: Results) -> list[str]:
 
 def _change(path: Path, base: float, new: float, interval: Interval | None, more_is_better: bool) -> Change:
     return Change(".".join(path), base, new, interval, _verdict(new - base, interval, more_is_better))
+
+
+def _latency_change(
+    path: Path, base: float, new: float, interval: Interval | None, speed: SpeedChange | None
+) -> Change:
+    machine = 1.0 if speed is None else speed.machine
+    if speed is not None and path[1] == "p50":
+        interval = None if speed.interval is None else _of_base(base, speed.interval)
+    elif interval is not None and base > 0 and new > 0:
+        low, high = (math.log(max(base + end, 1e-9) / base) for end in interval)
+        middle, wider = math.log(new / base), _times_wider(path)
+        unknown = 0.0 if speed is None else speed.unknown
+        low, high = middle - (middle - low) * wider - unknown, middle + (high - middle) * wider + unknown
+        interval = _of_base(base, (low - math.log(machine), high - math.log(machine)))
+    change = Change(".".join(path), base, new, interval, "unknown", machine)
+    return replace(change, verdict=_verdict(change.difference, interval, more_is_better=False))
+
+
+def _times_wider(path: Path) -> float:
+    normal = NormalDist().inv_cdf
+    return 1.0 if path[1] == "p50" else normal((1 + TAIL_LEVEL) / 2) / normal((1 + LEVEL) / 2)
+
+
+def _of_base(base: float, log_ratio: Interval) -> Interval:
+    """The interval of new − base from that of log(new / base)."""
+    return base * math.expm1(log_ratio[0]), base * math.expm1(log_ratio[1])
 
 
 def _verdict(difference: float, interval: Interval | None, more_is_better: bool) -> Verdict:
@@ -160,38 +187,6 @@ def _interval(path: Path, base: Results, new: Results, paired: Mapping[str, Inte
     return difference_of(after, new.intervals[text], before, base.intervals[text])
 
 
-def _against_reference(base: Results, new: Results) -> Change | None:
-    """Latency as a multiple of the same reference's on the same frame, median: the load of the machine cancels."""
-    if isinstance(base.reference, UnsetType) or isinstance(new.reference, UnsetType):
-        return None
-    if _engine(base.reference) != _engine(new.reference):
-        return None
-    ratios = [_frame_ratios(results) for results in (base, new)]
-    if ratios[0] is None or ratios[1] is None:
-        return None
-    intervals = [quantile_interval(ratio, 0.5) for ratio in ratios if ratio is not None]
-    before, after = (float(np.median(ratio)) for ratio in ratios if ratio is not None)
-    interval = None
-    if intervals[0] is not None and intervals[1] is not None:
-        interval = difference_of(after, intervals[1], before, intervals[0])
-    return _change((RELATIVE,), before, after, interval, more_is_better=False)
-
-
-def _frame_ratios(results: Results) -> np.ndarray[tuple[int, ...], np.dtype[np.float64]] | None:
-    if isinstance(results.reference, UnsetType) or isinstance(results.reference.samples, UnsetType):
-        return None
-    if isinstance(results.samples, UnsetType):
-        return None
-    ours, theirs = FrameSamples.of(results.samples), FrameSamples.of(results.reference.samples)
-    if len(ours.latency_ms) != len(theirs.latency_ms) or not theirs.latency_ms.all():
-        return None
-    return ours.latency_ms / theirs.latency_ms
-
-
-def _engine(results: Results) -> tuple[object, ...]:
-    return results.bundle.sha256, results.bundle.target, results.bundle.threads, results.device.get("cpu")
-
-
 def _flow(results: Results) -> str:
     if isinstance(results.temporal, UnsetType) or isinstance(results.temporal.flow, UnsetType):
         return ""
@@ -209,24 +204,24 @@ def _differing(base: Results, new: Results) -> Iterator[str]:
     for name, (before, after) in pairs.items():
         if before != after:
             yield f"{name} differs: {before or 'none'} before, {after or 'none'} now"
-    slowed = _reference_slowed(base, new)
-    if slowed is not None and abs(slowed - 1) > ALIKE:
+    speed = speed_change(base, new)
+    if speed is None:
+        if not isinstance(base.latency_ms, UnsetType) and not isinstance(new.latency_ms, UnsetType):
+            yield (
+                "nothing was timed along in both, so that a slower machine passes for a slower model: "
+                "measure both in one run with etc-edge benchmark A B"
+            )
+    elif abs(speed.machine - 1) > ALIKE or speed.unknown > ALIKE / 2:
+        beyond = f", and up to {speed.unknown:.0%} of what is left may be the machine" if speed.unknown > 0.005 else ""
         yield (
-            f"the same reference took ×{slowed:.2f} the time, so the machine was not the same: "
-            f"judge speed by {RELATIVE}, which is frame by frame against the reference"
+            f"against {speed.against}, the machine took ×{speed.machine:.2f} the time, which is taken out of the "
+            f"changes of latency{beyond}: to tell smaller ones, measure both in one run with etc-edge benchmark A B"
         )
 
 
-def _reference_slowed(base: Results, new: Results) -> float | None:
-    """Median time of the reference now as a multiple of before, where it is the same one."""
-    if isinstance(base.reference, UnsetType) or isinstance(new.reference, UnsetType):
-        return None
-    before, after = base.reference.latency_ms, new.reference.latency_ms
-    if isinstance(before, UnsetType) or isinstance(after, UnsetType):
-        return None
-    return after.p50 / before.p50 if _engine(base.reference) == _engine(new.reference) else None
-
-
 def _data(results: Results) -> str:
+    if not isinstance(results.protocol, UnsetType):
+        # How often its frames were timed is the protocol's matter, and differs from run to run.
+        return results.data.name
     split = "" if isinstance(results.data.split, UnsetType) else f" {results.data.split}"
     return f"{results.data.name}{split}, {results.data.frames} frames"

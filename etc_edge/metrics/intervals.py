@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etc_edge.metrics.bootstrap import Interval, quantile_interval, sums_interval
+from etc_edge.metrics.rounds import FEWEST_ROUNDS, rounds_interval
 from etc_edge.metrics.samples import FrameSamples
 
 Float = npt.NDArray[np.float64]
@@ -18,7 +19,7 @@ _SUMMED: dict[str, tuple[str, Callable[[Float], Float]]] = {
     "temporal.tc": ("steadiness", lambda sums: mean_iou(sums)),
     "temporal.flicker": ("flicker", lambda sums: sums[:, 0] / np.maximum(sums[:, 1], 1)),
 }
-_QUANTILES = {"latency_ms.p50": 0.5, "latency_ms.p90": 0.9, "latency_ms.p99": 0.99}
+LATENCY_SHARES = {"latency_ms.p50": 0.5, "latency_ms.p90": 0.9, "latency_ms.p99": 0.99}
 
 
 def figure_intervals(samples: FrameSamples) -> dict[str, Interval]:
@@ -27,8 +28,18 @@ def figure_intervals(samples: FrameSamples) -> dict[str, Interval]:
         path: sums_interval(samples.by_clip(getattr(samples, rows)), statistic)
         for path, (rows, statistic) in _SUMMED.items()
     }
-    found |= {path: quantile_interval(samples.latency_ms, share) for path, share in _QUANTILES.items()}
+    found |= {path: latency_interval(samples, samples.latency_ms, share) for path, share in LATENCY_SHARES.items()}
+    if samples.yardstick_ms is not None:
+        found["yardstick.relative"] = latency_interval(samples, samples.latency_ms / samples.yardstick_ms, 0.5)
     return {path: interval for path, interval in found.items() if interval is not None}
+
+
+def latency_interval(samples: FrameSamples, values: Float, share: float) -> Interval | None:
+    """The interval of a quantile of the frames' latencies or of ratios of them: by rounds where there are enough."""
+    rounds = samples.rounds(values)
+    if len(rounds) < FEWEST_ROUNDS:
+        return quantile_interval(values, share)
+    return rounds_interval(rounds, share)
 
 
 def difference_intervals(first: FrameSamples, second: FrameSamples) -> dict[str, Interval]:

@@ -47,6 +47,19 @@ class LatencyHistogram:
                 self._bins[_bin(duration)] += 1
             self._durations_ms = []
 
+    def merge(self, other: LatencyHistogram) -> None:
+        """Add what another has gathered."""
+        durations = other._durations_ms
+        if other._bins is not None:
+            # The middle of a bin stands for what it counted, within half a per cent.
+            durations = [
+                LOWEST_MS * GROWTH ** (place + 0.5) for place, count in enumerate(other._bins) for _ in range(count)
+            ]
+        sum_ms, max_ms = self._sum_ms + other._sum_ms, max(self._max_ms, other._max_ms)
+        for duration in durations:
+            self.add(duration)
+        self._sum_ms, self._max_ms = sum_ms, max_ms
+
     def figures(self) -> Latency | None:
         """As `compute`, or None where nothing was recorded yet; any thread may ask."""
         return self.compute() if self.count else None

@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
+from msgspec import UNSET, UnsetType
 
 from etc_edge.core.errors import ResultsError
 from etc_edge.core.packed import Packed, pack, unpack
 from etc_edge.core.results import Samples
 from etc_edge.metrics.confusion import Counts
+from etc_edge.metrics.rounds import split_rounds
 
 Float = npt.NDArray[np.float64]
 
@@ -37,6 +39,7 @@ class SampleRecorder:
     truth: list[npt.NDArray[np.int32]] = field(default_factory=list)
     steadiness: list[npt.NDArray[np.int32]] = field(default_factory=list)
     flicker: list[tuple[int, int]] = field(default_factory=list)
+    yardsticks_ms: list[float] = field(default_factory=list)
 
     def begin_clip(self, name: str) -> None:
         """Say that the next frame begins a clip."""
@@ -60,6 +63,12 @@ class SampleRecorder:
         self.steadiness.append(self._row(steadiness))
         self.flicker.append(flicker or (0, 0))
 
+    def add_timing(self, latency_ms: float, yardstick_ms: float | None = None) -> None:
+        """Add the next frame of a round, of which only the time was taken, and the yardstick's on the same turn."""
+        self.add(latency_ms, None, None, None)
+        if yardstick_ms is not None:
+            self.yardsticks_ms.append(yardstick_ms)
+
     def samples(self) -> Samples:
         """Everything that was added, for a results file."""
         frames, classes = len(self.latencies_ms), len(self.classes)
@@ -71,6 +80,7 @@ class SampleRecorder:
             truth=pack(np.reshape(self.truth, (frames, 2, classes)), "int32"),
             steadiness=pack(np.reshape(self.steadiness, (frames, 2, classes)), "int32"),
             flicker=pack(np.reshape(self.flicker, (frames, 2)), "int32"),
+            yardstick_ms=pack(np.array(self.yardsticks_ms), "float32") if self.yardsticks_ms else UNSET,
         )
 
     def _row(self, matrix: Counts | None) -> npt.NDArray[np.int32]:
@@ -90,6 +100,7 @@ class FrameSamples:
     truth: Float
     steadiness: Float
     flicker: Float
+    yardstick_ms: Float | None = None
 
     @classmethod
     def of(cls, samples: Samples) -> FrameSamples:
@@ -106,9 +117,16 @@ class FrameSamples:
             "flicker": (frames, 2),
         }
         arrays = {name: _unpacked(getattr(samples, name), name, shape) for name, shape in shapes.items()}
+        yardstick_ms = None
+        if not isinstance(samples.yardstick_ms, UnsetType):
+            yardstick_ms = _unpacked(samples.yardstick_ms, "yardstick_ms", (frames,))
         if len(samples.clips) != len(samples.clip_frames):
             raise ResultsError(f"Found {len(samples.clip_frames)} lengths of {len(samples.clips)} clips in results.")
-        return cls(samples.classes, samples.clips, samples.clip_frames, **arrays)
+        return cls(samples.classes, samples.clips, samples.clip_frames, **arrays, yardstick_ms=yardstick_ms)
+
+    def rounds(self, values: Float) -> list[Float]:
+        """Split values, one for each frame, into rounds for `rounds_interval`."""
+        return split_rounds(values, self.clip_frames)
 
     def by_clip(self, rows: Float) -> list[Float]:
         """Split rows, one for each frame, into clips, (frames of the clip, F); what was not measured is left out."""

@@ -30,6 +30,8 @@ def print_changes(found: Sequence[Change], differing: Sequence[str] = (), consol
     console.print(table)
     if any(change.interval for change in found):
         console.print("in brackets: 95 % intervals of the change", style="dim")
+    if any(change.verdict == "unknown" for change in found):
+        console.print("unknown: measured once, or too seldom for an interval", style="dim")
     for sentence in differing:
         console.print(sentence, style="yellow", markup=False, soft_wrap=True)
 
@@ -51,7 +53,7 @@ def changes_markdown(found: Sequence[Change]) -> str:
 def change_cells(change: Change) -> tuple[str, ...]:
     """One change as text: fractions in percent and their changes in points, others as they are, with a ratio."""
     if change.figure.startswith(_PLAIN):
-        ratio = f" (×{change.new / change.base:.2f})" if change.base else ""
+        ratio = f" (×{change.new / change.machine / change.base:.2f})" if change.base else ""
         cells = (_number(change.base), _number(change.new), f"{_signed(change.difference)}{ratio}")
         show = _signed
     else:

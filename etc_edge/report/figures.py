@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from msgspec import UNSET, UnsetType
 
 from etc_edge.core.results import Results
+from etc_edge.report.timing import MODES, load_cells
 
 Read = Callable[[Results], "float | UnsetType"]
 
@@ -65,8 +66,26 @@ def stage_rows(columns: Sequence[Results]) -> list[Row]:
     for column in columns:
         if not isinstance(column.stages_ms, UnsetType):
             names.update(dict.fromkeys(column.stages_ms))
+    if any(not isinstance(column.modes_ms, UnsetType) and "copies" in column.modes_ms for column in columns):
+        # The same figure stands there as the mode with copies.
+        names.pop("infer", None)
     rows = (_row(_Figure(f"{name} p50, ms", _stage_reader(name), _number, _ratio), columns) for name in names)
     return [row for row in rows if row is not None]
+
+
+def mode_rows(columns: Sequence[Results]) -> list[Row]:
+    """Median milliseconds of the network alone, with copies, and with decoding."""
+    rows = (
+        _row(_Figure(f"{title} p50, ms", _mode_reader(name), _number, _ratio), columns) for name, title in MODES.items()
+    )
+    return [row for row in rows if row is not None]
+
+
+def load_rows(columns: Sequence[Results]) -> list[Row]:
+    """Figures by the clock and of several engines at once, as text."""
+    cells = [load_cells(column) for column in columns]
+    names = dict.fromkeys(name for one in cells for name in one)
+    return [Row(name, tuple(one.get(name, "") for one in cells), "") for name in names]
 
 
 def column_titles(columns: Sequence[Results]) -> list[str]:
@@ -150,6 +169,15 @@ def _stage_reader(name: str) -> Read:
     return read
 
 
+def _mode_reader(name: str) -> Read:
+    def read(results: Results) -> float | UnsetType:
+        if isinstance(results.modes_ms, UnsetType) or name not in results.modes_ms:
+            return UNSET
+        return results.modes_ms[name].p50
+
+    return read
+
+
 def _as_figure(value: object) -> float | UnsetType:
     return float(value) if isinstance(value, (int, float)) else UNSET
 
@@ -186,8 +214,11 @@ _FIGURES = (
     _figure("latency mean, ms", "latency_ms.mean", _number, _ratio),
     _figure("latency p50, ms", "latency_ms.p50", _number, _ratio),
     _figure("latency p99, ms", "latency_ms.p99", _number, _ratio),
+    _figure("times the yardstick", "yardstick.relative", _number, _ratio),
     _Figure("frames per second", lambda results: results.throughput_fps, _number, _ratio),
     _figure("model size", "bundle.model_bytes", _megabytes, _ratio),
     _Figure("peak memory", lambda results: _as_figure(results.peak_memory_bytes), _megabytes, _ratio),
+    _figure("memory of the engine", "memory.engine_bytes", _megabytes, _ratio),
+    _figure("memory of each further stream", "memory.per_stream_bytes", _megabytes, _ratio),
     _Figure("energy a frame, J", lambda results: results.energy_j_per_frame, _number, _ratio),
 )

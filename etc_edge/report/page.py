@@ -9,10 +9,19 @@ from msgspec import UnsetType
 
 from etc_edge.core.results import Results
 from etc_edge.report.charts import Point, legend, pareto_chart
-from etc_edge.report.figures import class_rows, column_titles, figure_rows, stage_rows, with_references
+from etc_edge.report.figures import (
+    class_rows,
+    column_titles,
+    figure_rows,
+    load_rows,
+    mode_rows,
+    stage_rows,
+    with_references,
+)
 from etc_edge.report.markup import Markup, join, tag
 from etc_edge.report.model_section import model_section
 from etc_edge.report.subject import Subject
+from etc_edge.report.timing import conditions_text, protocol_text
 from etc_edge.report.verdict import verdict
 
 _STYLE = Path(__file__).with_name("page.css")
@@ -73,7 +82,7 @@ def _verdict(results: Results) -> Markup:
 
 
 def _table(columns: Sequence[Results], names: Sequence[str]) -> Markup:
-    rows = [*figure_rows(columns), *stage_rows(columns)]
+    rows = [*figure_rows(columns), *mode_rows(columns), *stage_rows(columns), *load_rows(columns)]
     with_change = any(row.change for row in rows)
     heading = tag(
         "tr", tag("th"), *(tag("th", name) for name in names), *([tag("th", "change")] if with_change else [])
@@ -87,7 +96,7 @@ def _table(columns: Sequence[Results], names: Sequence[str]) -> Markup:
         )
         for row in rows
     ]
-    note = "In brackets: 95 % intervals, by bootstrap over clips and blocks of neighbouring frames."
+    note = "In brackets: 95 % intervals, by bootstrap over clips, rounds and blocks of neighbouring frames."
     bracketed = any("[" in value for row in rows for value in row.values)
     return join(
         tag("div", tag("table", heading, *body), class_="wide"),
@@ -148,8 +157,11 @@ def _provenance(columns: Sequence[Results], names: Sequence[str]) -> Markup:
             "machine": f"{device.get('cpu', 'unknown')}, {device.get('cores', '?')} cores, "
             f"{' '.join(map(str, device.get('cpu_flags', [])))}",
             "data": _data(column) + ("" if isinstance(flow, UnsetType) or not flow else f", flow {flow}"),
+            "timing": "" if isinstance(column.protocol, UnsetType) else protocol_text(column.protocol),
+            "state": "" if isinstance(column.conditions, UnsetType) else conditions_text(column.conditions),
             "versions": ", ".join(f"{package} {number}" for package, number in column.versions.items()),
         }
+        facts = {key: value for key, value in facts.items() if value}
         for number, (key, value) in enumerate(facts.items()):
             rows.append(
                 tag(

@@ -10,7 +10,17 @@ from rich.markup import escape
 from rich.table import Table
 
 from etc_edge.core.results import Results
-from etc_edge.report.figures import Row, class_rows, column_titles, figure_rows, stage_rows, with_references
+from etc_edge.report.figures import (
+    Row,
+    class_rows,
+    column_titles,
+    figure_rows,
+    load_rows,
+    mode_rows,
+    stage_rows,
+    with_references,
+)
+from etc_edge.report.timing import condition_lines
 
 # Packages that run a model; the version of the one that did stands under the table.
 _ENGINE_PACKAGES = {"onnxruntime": "onnxruntime", "openvino": "openvino", "tensorrt": "tensorrt"}
@@ -35,11 +45,13 @@ def print_results(
     rows = figure_rows(columns)
     if ratios is not None and len(columns) > 1:
         rows.append(Row("time against the first", tuple(f"×{ratio:.2f}" for ratio in ratios), ""))
-    console.print(_table(columns, rows + stage_rows(columns)))
+    console.print(_table(columns, rows + mode_rows(columns) + stage_rows(columns)))
+    if loads := load_rows(columns):
+        console.print(_table(columns, loads))
     if classes and (of_classes := class_rows(columns)):
         console.print(_table(columns, of_classes))
     if any(not isinstance(column.intervals, UnsetType) for column in columns):
-        console.print("in brackets: 95 % intervals, by bootstrap over clips and blocks of frames", style="dim")
+        console.print("in brackets: 95 % intervals, by bootstrap over clips, rounds and blocks of frames", style="dim")
     for line in conditions(columns):
         console.print(line, style="dim", soft_wrap=True, markup=False)
 
@@ -52,7 +64,7 @@ def conditions(columns: Sequence[Results]) -> list[str]:
         lines[f"machine  {column.device.get('cpu', 'unknown')}, {column.device.get('cores', '?')} cores"] = None
         if not isinstance(column.bundle.target, UnsetType):
             lines[f"engine   {_engine(column)}"] = None
-    return sorted(lines)
+    return [*sorted(lines), *condition_lines(columns, column_titles(columns))]
 
 
 def _table(columns: Sequence[Results], rows: Sequence[Row]) -> Table:

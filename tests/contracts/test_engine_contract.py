@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from etc_edge.backends.base import Engine, EngineOptions
+from etc_edge.backends.base import Engine, EngineOptions, StagedEngine
 from etc_edge.backends.cache import compile_into
 from etc_edge.backends.compiled import SELFTEST_AGREEMENT, Compiled
 from etc_edge.backends.table import BACKENDS, load_compiler
@@ -70,6 +70,18 @@ class EngineContract:
             assert found.dtype == np.uint8
             assert found.shape == SIZE_HW
             assert np.mean(found == labels) >= SELFTEST_AGREEMENT["fp32"]
+
+    def test_steps_one_by_one_are_run(self, engine: Engine) -> None:
+        if not isinstance(engine, StagedEngine):
+            pytest.skip("it has no steps of its own")
+        expected = engine.run(color_frame(1))
+        engine.run(color_frame(2))
+        engine.put(color_frame(1))
+        engine.execute()
+        np.testing.assert_array_equal(engine.take(), expected)
+        engine.close()
+        with pytest.raises(EngineError, match="closed"):
+            engine.execute()
 
     def test_every_result_is_the_callers_own(self, engine: Engine) -> None:
         first = engine.run(color_frame(1))

@@ -150,3 +150,18 @@ def test_a_trial_is_not_published(work: Path) -> None:
     done = run("run_all", "--frames", 1)
     assert done.returncode == 2
     assert "--docs" in done.stderr
+
+
+def test_our_engine_alone_and_the_vendors_own_tool(work: Path, int8: Path) -> None:
+    found = record(work / "engine_alone.json", "engine_alone", int8, "--rounds", 1, "--calls", 5, "--threads", 1)
+    assert found["figures"]["ratio"] > 0
+    assert len(found["figures"]["benchmark_app_ms"]) == len(found["figures"]["ours_ms"]) == 1
+
+
+def test_runs_are_repeated_and_compared(work: Path, int8: Path) -> None:
+    arguments = (int8, "--target", "onnxruntime", "--repetitions", 1, "--at-most", 1, "--simulations", 3)
+    found = record(work / "repeated_runs.json", "repeated_runs", *arguments, "--threads", 1)
+    assert set(found["figures"]["measured"]) == {"two runs", "one run"}
+    assert len(found["figures"]["runs"]) == 2
+    assert all(0 <= rate <= 1 for rates in found["figures"]["simulated"].values() for rate in rates.values())
+    assert found["figures"]["runs"][0]["yardstick"]["name"] == "street_small"

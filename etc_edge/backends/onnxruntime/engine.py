@@ -47,14 +47,28 @@ class OnnxRuntimeEngine:
 
     def run(self, frame_rgb: UInt8) -> UInt8:
         """See Engine."""
+        self.put(frame_rgb)
+        self.execute()
+        return self.take()
+
+    def put(self, frame_rgb: UInt8) -> None:
+        """See StagedEngine."""
         if self._session is None:
             raise EngineError("Found a closed engine, expected an open one.")
         check_frame(frame_rgb, self.size_hw)
         np.copyto(self._frame[0], frame_rgb)
+
+    def execute(self) -> None:
+        """See StagedEngine."""
+        if self._session is None:
+            raise EngineError("Found a closed engine, expected an open one.")
         try:
             self._session.run_with_iobinding(self._binding)
         except Exception as error:
             raise EngineError(f"ONNX Runtime failed on a frame: {error}") from error
+
+    def take(self) -> UInt8:
+        """See StagedEngine."""
         return self._output[0].copy() if self._head is None else self._head(self._output[0])
 
     def close(self) -> None:

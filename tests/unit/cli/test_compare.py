@@ -107,3 +107,12 @@ def test_a_wrong_gate_is_refused_before_anything_is_measured(tmp_path: Path) -> 
     absent = str(tmp_path / "absent.etc")
     assert run(["evaluate", absent, "--data", absent, "--fail-if", "drop.tcc > 0"]) == 2
     assert run(["evaluate", absent, "--data", absent, "--fail-if", "base.drop.tc > 0"]) == 2
+
+
+def test_two_results_of_one_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    both = tmp_path / "both.json"
+    save_results([measured(seed=1), measured(wrong=0.3, seed=2)], both)
+    assert run(["compare", str(both)]) == 0
+    assert "worse" in capsys.readouterr().out
+    assert run(["compare", str(both), "--fail-if", "accuracy.miou < base.accuracy.miou"]) == 1
+    assert run(["compare", str(both), str(both)]) == 2

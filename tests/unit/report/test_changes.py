@@ -40,5 +40,6 @@ def test_a_terminal_of_eighty_columns_is_enough() -> None:
     assert "…" not in text
     assert "[-0.50, -0.10]" in text
     assert "threads differs" in text
+    assert "unknown: measured once" in text
     assert "fails  drop.tc > 0: drop.tc is 0.25\n" in text
     assert "holds  1 > 2\n" in text
