@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Literal, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -28,6 +28,19 @@ class EngineOptions:
     def __post_init__(self) -> None:
         if self.threads < 1:
             raise EngineError(f"Found {self.threads} threads, expected 1 or more.")
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """What a compiler says of what it made.
+
+    Args:
+        precision: the one that labels must be held to: `fp16` differs from the bundle's labels where classes are close.
+        note: for the user, in a few words; "" where the bundle says it all.
+    """
+
+    precision: Literal["fp32", "fp16", "int8"]
+    note: str = ""
 
 
 class Engine(Protocol):
@@ -75,8 +88,11 @@ class Compiler(Protocol):
     def device(self) -> str:
         """The device that compiled files are bound to, in words; files made for another are never loaded."""
 
-    def compile(self, bundle: Bundle, folder: Path, options: EngineOptions) -> None:
+    def compile(self, bundle: Bundle, folder: Path, options: EngineOptions) -> Build | None:
         """Write the compiled form of a bundle into an existing, empty folder.
+
+        Returns:
+            what is particular to it, or None where it is what the bundle is.
 
         Raises:
             CompileError: the vendor's compiler refused the graph.

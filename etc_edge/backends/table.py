@@ -11,6 +11,9 @@ BACKENDS: Table[type[Compiler]] = Table(
     {
         "onnxruntime": "etc_edge.backends.onnxruntime.compiler:OnnxRuntimeCompiler",
         "openvino": "etc_edge.backends.openvino.compiler:OpenVinoCompiler",
+        "torch": "etc_edge.backends.torch.compiler:TorchCompiler",
+        "torch-fp32": "etc_edge.backends.torch.compiler:TorchFp32Compiler",
+        "torch_tensorrt": "etc_edge.backends.torch_tensorrt.compiler:TorchTensorRtCompiler",
     },
 )
 

@@ -9,7 +9,7 @@ import click
 
 @click.command("compile")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--target", default="cpu", show_default=True, help="cpu (the faster engine here), onnxruntime, openvino.")
+@click.option("--target", default="cpu", show_default=True, help="cpu (the faster engine here), or a backend.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the engine; left out, the user's cache.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one inference; left out, all cores.")
 def command(bundle: Path, target: str, out: Path | None, threads: int | None) -> None:
@@ -32,5 +32,7 @@ def command(bundle: Path, target: str, out: Path | None, threads: int | None) ->
         "size": f"{size / 1e6:.2f} MB",
         "self-test": f"{manifest.selftest_agreement:.4f} of the pixels as the bundle states",
     }
+    if manifest.note:
+        rows["note"] = manifest.note
     for name, value in rows.items():
         click.echo(f"{name:<10} {value}")

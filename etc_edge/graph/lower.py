@@ -17,7 +17,9 @@ from etc_edge.graph.passes.unsigned_codes import shift_to_unsigned
 from etc_edge.graph.passes.unsigned_weights import shift_weights_to_unsigned
 from etc_edge.graph.simplify import drop_unused
 
-Target = Literal["onnxruntime", "onnxruntime-saturating", "openvino", "openvino-saturating", "tensorrt"]
+Target = Literal[
+    "onnxruntime", "onnxruntime-saturating", "openvino", "openvino-saturating", "tensorrt", "torch_tensorrt"
+]
 """An engine, and whether the processor's byte products saturate (`core.environment.byte_products_saturate`)."""
 
 PASSES: dict[str, tuple[Callable[[onnx.ModelProto], None], ...]] = {
@@ -32,6 +34,8 @@ PASSES: dict[str, tuple[Callable[[onnx.ModelProto], None], ...]] = {
     "openvino": (shift_to_unsigned, drop_fused_pairs, compare_classes, drop_unused),
     "openvino-saturating": (shift_to_unsigned, limit_byte_pairs, drop_fused_pairs, compare_classes, drop_unused),
     "tensorrt": (drop_fused_pairs, drop_unused),
+    # Types, rectifiers and symmetric steps are written into the program in torch.
+    "torch_tensorrt": (drop_fused_pairs, drop_unused),
 }
 
 

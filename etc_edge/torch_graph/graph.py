@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import onnx
@@ -19,6 +20,19 @@ from etc_edge.torch_graph.write_back import as_codes, with_constants
 
 REACH = 0.49
 """How far beyond the last code a weight may start, in steps: it is still in range there."""
+
+
+@dataclass(frozen=True)
+class WeightRange:
+    """How a weight is quantized.
+
+    Args:
+        scale: float32, () or one an entry of the axis.
+        axis: the axis that the scales count; None for one scale.
+    """
+
+    scale: Tensor
+    axis: int | None
 
 
 class TorchGraph(nn.Module):
@@ -76,6 +90,23 @@ class TorchGraph(nn.Module):
         """Every learned scale as it is now, float32, by the name of its initializer; without gradient."""
         with torch.no_grad():
             return {name: self._scale(name) for name in self._scale_names()}
+
+    @property
+    def steps(self) -> list[Step]:
+        """The work from the frames to the outputs."""
+        return self._steps
+
+    def prepared(self) -> dict[str, Tensor]:
+        """Every tensor that does not depend on frames, by name: constants, scales, and weights and biases as used."""
+        return self._ready()
+
+    def weight_ranges(self) -> dict[str, WeightRange]:
+        """How the quantized weights are stored, by the name under which steps read them."""
+        scales = self.scales()
+        return {
+            name: WeightRange(scales[self._stored.learned_scale(weight.scale)], weight.axis)
+            for name, weight in self._stored.weights.items()
+        }
 
     def forward(self, frames: Tensor) -> dict[str, Tensor]:
         """Run frames.

@@ -18,7 +18,10 @@ TORCH_ROOMS = (
     "etc_edge.flow.raft.network",
     "etc_edge.flow.raft.checkpoint",
     "etc_edge.torch_graph",
-    "etc_edge.backends.torch_tensorrt",
+    "etc_edge.backends.torch_execution",
+    "etc_edge.backends.torch.engine",
+    "etc_edge.backends.torch_tensorrt.engine",
+    "etc_edge.backends.torch_tensorrt.program",
 )
 TORCH_PACKAGES = ("torch", "torchvision", "torch_tensorrt", "torchmetrics", "safetensors", "tensorboard", "onnxscript")
 VENDOR_PACKAGES = ("onnxruntime", "openvino", "nncf", "tensorrt", "pycuda")

@@ -21,19 +21,29 @@ from tests.tiny_bundle import SIZE_HW, color_frame, write_tiny_bundle
 
 
 class EngineContract:
-    """Hold a backend to the protocol, on a real network of a few kilobytes."""
+    """Hold a backend to the protocol, on a real network of a few kilobytes.
+
+    `package` is what the engine cannot be without, `spared` what running it needs not.
+    """
 
     backend: str
+    package: str
+    spared: tuple[str, ...] = ("onnx", "torch", "onnxsim")
+
+    @classmethod
+    def skip_where_it_cannot_run(cls) -> None:
+        """Skip the test without the engine's package, or without what the package needs."""
+        pytest.importorskip(cls.package)
 
     @pytest.fixture(scope="class")
     @classmethod
     def bundle(cls, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+        cls.skip_where_it_cannot_run()
         return write_tiny_bundle(tmp_path_factory.mktemp("bundle") / "colors.etc")
 
     @pytest.fixture(scope="class")
     @classmethod
     def compiled(cls, bundle: Bundle, tmp_path_factory: pytest.TempPathFactory) -> Compiled:
-        pytest.importorskip(cls.backend)
         return compile_into(tmp_path_factory.mktemp("engine") / "out", bundle, cls.backend, EngineOptions(threads=2))
 
     @pytest.fixture
@@ -142,10 +152,10 @@ class EngineContract:
             load_compiler(self.backend).compile(Bundle.open(path), engine_folder, EngineOptions(threads=1))
         assert type(caught.value).__module__ == CompileError.__module__
 
-    def test_running_needs_neither_onnx_nor_torch(self, compiled: Compiled, tmp_path: Path) -> None:
+    def test_running_needs_no_more_than_the_engine(self, compiled: Compiled, tmp_path: Path) -> None:
         script = (
             "import sys\n"
-            "for name in ('onnx', 'torch', 'onnxsim'): sys.modules[name] = None\n"
+            f"for name in {self.spared!r}: sys.modules[name] = None\n"
             "import numpy as np\n"
             "from etc_edge.backends.compiled import Compiled\n"
             f"engine = Compiled.open({str(compiled.path)!r}).load()\n"
@@ -174,13 +184,41 @@ class EngineContract:
 class TestOnnxRuntime(EngineContract):
     """ONNX Runtime on the CPU."""
 
-    backend = "onnxruntime"
+    backend = package = "onnxruntime"
 
 
 class TestOpenVino(EngineContract):
     """OpenVINO on the CPU."""
 
-    backend = "openvino"
+    backend = package = "openvino"
+
+
+class TestTorch(EngineContract):
+    """torch on the GPU if there is one, else on the CPU."""
+
+    backend = package = "torch"
+    spared = ("onnx", "onnxsim")
+
+
+class TestTorchFp32(EngineContract):
+    """torch in 32-bit floats."""
+
+    backend, package = "torch-fp32", "torch"
+    spared = ("onnx", "onnxsim")
+
+
+class TestTorchTensorRt(EngineContract):
+    """Torch-TensorRT, where it and a GPU are."""
+
+    backend = package = "torch_tensorrt"
+    spared = ("onnx", "onnxsim")
+
+    @classmethod
+    def skip_where_it_cannot_run(cls) -> None:
+        """See EngineContract."""
+        super().skip_where_it_cannot_run()
+        if not pytest.importorskip("torch").cuda.is_available():
+            pytest.skip("no NVIDIA GPU")
 
 
 def test_every_backend_of_the_table_is_held_to_the_contract() -> None:

@@ -1,0 +1,1 @@
+"""Torch-TensorRT on an NVIDIA GPU."""
