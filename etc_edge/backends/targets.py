@@ -17,7 +17,7 @@ from etc_edge.core.table import nearest
 CPU = "cpu"
 
 # Targets of the plan that this version does not compile for yet.
-PLANNED = ("tensorrt", "jetson-", "desktop-gpu")
+PLANNED = ("jetson-", "desktop-gpu")
 
 
 def check_target(target: str) -> None:
