@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+from etc_edge.core.optional import require
+
+if TYPE_CHECKING:
+    from etc_edge.graph.int8_chains import ChainReport
 
 
 @click.command("compile")
@@ -12,12 +18,52 @@ import click
 @click.option("--target", default="cpu", show_default=True, help="cpu (the faster engine here), or a backend.")
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the engine; left out, the user's cache.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one inference; left out, all cores.")
-def command(bundle: Path, target: str, out: Path | None, threads: int | None) -> None:
+@click.option("--precision", type=click.Choice(["int8", "fp8", "fp16", "fp32"]), help="Of a TensorRT build.")
+@click.option("--dla-core", type=click.IntRange(min=0), help="Deep learning accelerator of a Jetson to run on.")
+@click.option("--workspace-mib", type=click.IntRange(min=1), help="Scratch memory that a TensorRT build may use.")
+@click.option("--dry-run", "dry", is_flag=True, help="Say what TensorRT would build, without TensorRT.")
+@click.option("--data", help="With --dry-run: measure on labelled clips what the engine will compute.")
+@click.option("--split", default="val", show_default=True, help="Split of the data set.")
+@click.option("--frames", type=click.IntRange(min=1), help="Stop after so many frames.")
+@click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write results to a file.")
+@click.option(
+    "--calibration-cache",
+    type=(click.Path(path_type=Path, dir_okay=False), str),
+    metavar="FILE VERSION",
+    help="Write ranges for `trtexec --calib` of that TensorRT (to 10), and FILE.onnx, the graph that they are for.",
+)
+def command(
+    bundle: Path,
+    target: str,
+    out: Path | None,
+    threads: int | None,
+    precision: str | None,
+    dla_core: int | None,
+    workspace_mib: int | None,
+    dry: bool,
+    data: str | None,
+    split: str,
+    frames: int | None,
+    json_path: Path | None,
+    calibration_cache: tuple[Path, str] | None,
+) -> None:
     """Turn a bundle into an engine for this device, tried on the bundle's self-test.
 
     BUNDLE is a folder NAME.etc. The vendor's compiler runs in a process of its own, so that one that crashes is one
     line here. An engine runs only on the processor and with the versions that it was compiled for.
     """
+    if not dry and (data is not None or frames is not None or json_path is not None):
+        raise click.UsageError("Found --data, --frames or --json without --dry-run: measure an engine with evaluate.")
+    if data is None and (frames is not None or json_path is not None):
+        raise click.UsageError("Found --frames or --json without --data: there is nothing to measure.")
+    if calibration_cache is not None:
+        _calibration_cache(bundle, *calibration_cache)
+        return
+    if dry:
+        _dry_run(bundle, target, precision, dla_core, workspace_mib, data, split, frames, threads, json_path)
+        return
+    if precision is not None or dla_core is not None or workspace_mib is not None:
+        raise click.UsageError("Found --precision, --dla-core or --workspace-mib: only a --dry-run takes them as yet.")
     from etc_edge.cli.settings import progress
     from etc_edge.stages.compile import compile_bundle
 
@@ -36,3 +82,74 @@ def command(bundle: Path, target: str, out: Path | None, threads: int | None) ->
         rows["note"] = manifest.note
     for name, value in rows.items():
         click.echo(f"{name:<10} {value}")
+
+
+def _calibration_cache(bundle: Path, path: Path, tensorrt_version: str) -> None:
+    require("onnx", "graph", "writing a calibration cache")
+    from etc_edge.stages.dry_run import write_calibration_cache, write_float_graph
+
+    graph = path.with_name(f"{path.name}.onnx")
+    count = write_calibration_cache(bundle, path, tensorrt_version)
+    write_float_graph(bundle, graph)
+    click.echo(f"wrote the ranges of {count} tensors to {path} and the graph to {graph}")
+    click.echo(f"try: trtexec --onnx={graph} --int8 --fp16 --calib={path}")
+
+
+def _dry_run(
+    bundle: Path,
+    target: str,
+    precision: str | None,
+    dla_core: int | None,
+    workspace_mib: int | None,
+    data: str | None,
+    split: str,
+    frames: int | None,
+    threads: int | None,
+    json_path: Path | None,
+) -> None:
+    require("onnx", "graph", "a dry run")
+    from etc_edge.backends.profiles import profile_names, resolve
+    from etc_edge.cli.settings import progress
+    from etc_edge.core.bundle import Bundle
+    from etc_edge.core.results import save_results
+    from etc_edge.core.table import nearest
+    from etc_edge.report.table import print_results
+    from etc_edge.stages.dry_run import dry_run
+
+    if target != "tensorrt" and target not in profile_names():
+        raise click.UsageError(
+            f"Found --dry-run for the target {target!r}, expected tensorrt or a device profile. "
+            f"{nearest(target, ['tensorrt', *profile_names()])}"
+        )
+    chosen: Any = precision
+    if target != "tensorrt":
+        resolved = resolve(target, Bundle.open(bundle).precision, precision, dla_core, workspace_mib)
+        chosen, profile = resolved.precision, resolved.profile
+        place = "the GPU" if resolved.dla_core is None else f"DLA core {resolved.dla_core}"
+        rows = {
+            "device": f"{profile.title} ({profile.architecture}, compute capability {profile.compute_capability})",
+            "TensorRT": f"{profile.tensorrt.at_least} or later, before {profile.tensorrt.below}",
+            "build": f"{resolved.precision} on {place}, {resolved.workspace_mib} MiB of workspace",
+        }
+        for name, value in rows.items():
+            click.echo(f"{name:<10} {value}")
+    found = dry_run(bundle, chosen, data, split, frames, threads, progress())
+    click.echo(f"{'precision':<10} {found.precision}, FP16 elsewhere" if found.chains else f"precision  {found.precision}")
+    for name, reason in found.float32_nodes.items():
+        click.echo(f"  in FP32: {name}: {reason}")
+    if found.chains is not None:
+        print_chains(found.chains, found.precision)
+    if found.results is not None:
+        click.echo("What the engine will compute, run by ONNX Runtime (its times say nothing of a device):")
+        print_results(found.results)
+        if json_path is not None:
+            save_results(found.results, json_path)
+            click.echo(f"results in {json_path}")
+
+
+def print_chains(chains: ChainReport, precision: str) -> None:
+    """Print the share of multiply-adds in 8 bits, and what breaks a chain."""
+    click.echo(f"{'chains':<10} {chains.share:.2%} of the multiply-adds in {precision.upper()}")
+    for one in chains.breaks:
+        cost = f"{one.macs / max(1, chains.total_macs):.3%} in float" if one.macs else "result in float"
+        click.echo(f"  {cost:<16} {one.kind} {one.node}: {one.reason}")

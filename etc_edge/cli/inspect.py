@@ -12,6 +12,8 @@ from etc_edge.core.optional import require
 if TYPE_CHECKING:
     from etc_edge.stages.inspect import InspectReport
 
+MOST_BREAKS = 3
+
 
 @click.command("inspect")
 @click.argument("bundle", type=click.Path(path_type=Path), metavar="B.etc")
@@ -42,6 +44,13 @@ def _print(report: InspectReport, operators: bool) -> None:
     }
     if report.int8_macs is not None:
         rows["INT8"] = f"{report.int8_macs:.1%} of the multiply-adds, {report.pairs} quantized activations"
+    if report.tensorrt is not None:
+        breaks = [one for one in report.tensorrt.breaks if one.macs]
+        rows["on TensorRT"] = f"{report.tensorrt.share:.1%} of the multiply-adds stay in INT8" + "".join(
+            f"; {one.node}: {one.reason}" for one in breaks[:MOST_BREAKS]
+        )
+        if len(breaks) > MOST_BREAKS:
+            rows["on TensorRT"] += f"; and {len(breaks) - MOST_BREAKS} more: compile --target tensorrt --dry-run"
     console = Console(highlight=False)
     listing = Table.grid(padding=(0, 2))
     listing.add_column()

@@ -93,6 +93,13 @@ class GraphView:
         value = self.constant(name)
         return value is not None and value.dtype == np.float32
 
+    def element_type(self, name: str) -> int:
+        """A tensor's element type as a number of `onnx.TensorProto`, 0 (UNDEFINED) where it is unknown."""
+        if name in self._initializers:
+            return int(self._initializers[name].data_type)
+        found = self._types.get(name)
+        return 0 if found is None else int(found.elem_type)
+
     def add_initializer(self, tensor: onnx.TensorProto) -> None:
         """Take note of an initializer that was added to the graph after this view was made."""
         self._initializers[tensor.name] = tensor

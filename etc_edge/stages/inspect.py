@@ -9,9 +9,11 @@ from pathlib import Path
 import onnx
 
 from etc_edge.core.bundle import Bundle
+from etc_edge.graph.int8_chains import ChainReport, int8_chains
 from etc_edge.graph.load import load_model
 from etc_edge.graph.operations import CONVERSIONS, StageCost, cost_by_stage, node_macs
 from etc_edge.graph.qdq import pairs
+from etc_edge.graph.tensorrt import lower_for_tensorrt
 from etc_edge.graph.view import GraphView
 
 
@@ -25,6 +27,7 @@ class InspectReport:
         operators: how often each operator occurs, Q/DQ pairs left out.
         pairs: number of quantized activations.
         int8_macs: multiply-adds with quantized operands, as a fraction of all; None for a float bundle.
+        tensorrt: what TensorRT keeps in INT8 of it; None for a float bundle.
         names: every operator that multiplies and adds: its name, kind and multiply-adds, in the order of the graph.
     """
 
@@ -33,6 +36,7 @@ class InspectReport:
     operators: dict[str, int]
     pairs: int
     int8_macs: float | None
+    tensorrt: ChainReport | None
     names: list[tuple[str, str, int]]
 
 
@@ -56,6 +60,7 @@ def inspect(path: Path) -> InspectReport:
         operators=dict(counts.most_common()),
         pairs=len(pairs(view)),
         int8_macs=int8 / max(total, 1) if bundle.precision == "int8" else None,
+        tensorrt=int8_chains(lower_for_tensorrt(model, "int8").model) if bundle.precision == "int8" else None,
         names=[(node.name, node.op_type, count) for node, count in macs if count],
     )
 
