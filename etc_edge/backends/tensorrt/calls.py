@@ -1,4 +1,4 @@
-"""Those calls of TensorRT that are not the same in 8.5, 8.6, 10 and 11: each asks whether a thing is there, not for a version.
+"""Calls of TensorRT that are not the same in 8.5, 8.6, 10 and 11: each asks whether a thing is there, not its version.
 
 Everything else that this folder calls is in all of them. `tests/tensorrt_api` holds both to NVIDIA's own bindings.
 """
@@ -113,7 +113,8 @@ def create_context(engine: trt.ICudaEngine, address: int, nbytes: int) -> trt.IE
     """
     context: trt.IExecutionContext | None
     if nbytes and hasattr(trt, "ExecutionContextAllocationStrategy"):
-        context = engine.create_execution_context(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
+        create = cast(Any, engine.create_execution_context)  # before 10 it takes no strategy
+        context = create(trt.ExecutionContextAllocationStrategy.USER_MANAGED)
         if context is not None and hasattr(context, "set_device_memory"):
             context.set_device_memory(address, nbytes)
     else:
@@ -131,6 +132,11 @@ def failed_node(error: trt.ParserError) -> tuple[int, str]:
     if hasattr(error, "node_name"):
         return int(error.node()), str(error.node_name())
     return int(error.node()), ""
+
+
+def extents(dims: trt.Dims) -> tuple[int, ...]:
+    """A tensor's shape as a tuple; −1 where it is open."""
+    return tuple(int(dims[axis]) for axis in range(len(dims)))
 
 
 def content(memory: trt.IHostMemory) -> bytes:

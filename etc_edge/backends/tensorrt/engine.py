@@ -196,9 +196,11 @@ class TensorRtEngine:
         if self._tensors.dynamic:
             height, width = self.size_hw
             if not context.set_optimization_profile_async(self._profile, self._streams.compute.handle):
-                raise EngineError(f"Found TensorRT refusing the profile of {self.size_hw}.", "Compile the bundle again.")
+                raise EngineError(
+                    f"Found TensorRT refusing the profile of {self.size_hw}.", "Compile the bundle again."
+                )
             self._streams.compute.synchronize()
-            if not context.set_input_shape(self._tensors.frame, (1, height, width, 3)):
+            if not context.set_input_shape(self._tensors.frame, trt.Dims([1, height, width, 3])):
                 raise EngineError(f"Found TensorRT refusing frames of {self.size_hw}.", "Compile the bundle again.")
         return context
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import SupportsFloat
+
 import tensorrt as trt
 
 
@@ -12,6 +14,6 @@ class LayerTimes(trt.IProfiler):  # type: ignore[misc]  # a class of any type wh
         super().__init__()
         self.total_ms: dict[str, float] = {}
 
-    def report_layer_time(self, layer_name: str, ms: float) -> None:
+    def report_layer_time(self, layer_name: str, ms: SupportsFloat) -> None:
         """See trt.IProfiler."""
-        self.total_ms[layer_name] = self.total_ms.get(layer_name, 0.0) + ms
+        self.total_ms[layer_name] = self.total_ms.get(layer_name, 0.0) + float(ms)

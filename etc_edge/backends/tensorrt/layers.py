@@ -61,7 +61,9 @@ def read_layers(inspection: str) -> tuple[Layer, ...]:
     try:
         found = msgspec.json.decode(inspection.encode("utf-8"))["Layers"]
     except (msgspec.DecodeError, KeyError, TypeError) as error:
-        raise EngineError("Found TensorRT telling nothing of an engine's layers.", "Compile the bundle again.") from error
+        raise EngineError(
+            "Found TensorRT telling nothing of an engine's layers.", "Compile the bundle again."
+        ) from error
     return tuple(Layer(name=one) if isinstance(one, str) else _layer(one) for one in found)
 
 
@@ -97,8 +99,8 @@ def expect_precision(layers: Sequence[Layer], precision: str, name: str) -> str:
     wider = [layer for layer in weighted if _BITS.get(layer.precision, 0) > max(_BITS[precision], 16)]
     if not asked or len(wider) > len(weighted) / 2:
         raise CompileError(
-            f"Found {len(asked)} of {len(weighted)} layers with weights in {precision} in what TensorRT built of {name}, "
-            f"expected most of them (layers by precision: {told}).",
+            f"Found {len(asked)} of {len(weighted)} layers with weights in {precision} in what TensorRT built of "
+            f"{name}, expected most of them (layers by precision: {told}).",
             "Ask for another --precision, or quantize the bundle for this target.",
         )
     return f"layers: {told}"

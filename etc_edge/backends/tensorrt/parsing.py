@@ -3,28 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import tensorrt as trt
 
 from etc_edge.backends.tensorrt.calls import failed_node, network_flags
 from etc_edge.backends.tensorrt.logger import Log
+from etc_edge.backends.tensorrt.source import Source
 from etc_edge.core.errors import CompileError
 
 _SHOWN = 3
-
-
-@dataclass(frozen=True)
-class Source:
-    """A graph for the parser.
-
-    Args:
-        model: serialised ONNX.
-        nodes: name and operator of each of its nodes, in order: older parsers tell a node by its place alone.
-    """
-
-    model: bytes
-    nodes: Sequence[tuple[str, str]]
 
 
 def parse(builder: trt.Builder, source: Source, log: Log) -> trt.INetworkDefinition:

@@ -1,4 +1,4 @@
-"""A builder's phases as one task of Progress: the phase without a parent is the task, those within it are named beside."""
+"""A builder's phases as one task of Progress: the one without a parent is the task, those within are named beside."""
 
 from __future__ import annotations
 

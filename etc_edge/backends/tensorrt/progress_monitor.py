@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import SupportsInt
 
 import tensorrt as trt
 
@@ -18,15 +19,15 @@ def reported(config: trt.IBuilderConfig, progress: Progress) -> Iterator[None]:
     try:
         if hasattr(trt, "IProgressMonitor") and hasattr(config, "progress_monitor"):
 
-            class Monitor(trt.IProgressMonitor):  # type: ignore[misc]  # of any type where TensorRT is not installed
+            class Monitor(trt.IProgressMonitor):  # type: ignore[misc, name-defined]  # not in 8
                 def __init__(self) -> None:
                     super().__init__()
 
-                def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: int) -> None:
-                    phases.begin(phase_name, parent_phase, num_steps)
+                def phase_start(self, phase_name: str, parent_phase: str | None, num_steps: SupportsInt) -> None:
+                    phases.begin(phase_name, parent_phase, int(num_steps))
 
-                def step_complete(self, phase_name: str, step: int) -> bool:
-                    phases.step(phase_name, step)
+                def step_complete(self, phase_name: str, step: SupportsInt) -> bool:
+                    phases.step(phase_name, int(step))
                     return True
 
                 def phase_finish(self, phase_name: str) -> None:

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 import tensorrt as trt
 
+from etc_edge.backends.tensorrt.calls import extents
 from etc_edge.core.errors import EngineError
+
+_BEST = 1  # of a profile's least, best and largest shape
 
 
 @dataclass(frozen=True)
@@ -38,18 +41,20 @@ def find_tensors(engine: trt.ICudaEngine) -> Tensors:
         for mode in (trt.TensorIOMode.INPUT, trt.TensorIOMode.OUTPUT)
     }
     inputs, outputs = by_mode[trt.TensorIOMode.INPUT], by_mode[trt.TensorIOMode.OUTPUT]
-    told = ", ".join(f"{name} {tuple(engine.get_tensor_shape(name))} {engine.get_tensor_dtype(name)}" for name in names)
+    told = ", ".join(
+        f"{name} {extents(engine.get_tensor_shape(name))} {engine.get_tensor_dtype(name)}" for name in names
+    )
     if len(inputs) != 1 or len(outputs) != 1:
         raise EngineError(f"Found an engine with {told}, expected one frame and one array of labels.")
     frame, labels = inputs[0], outputs[0]
-    shape = tuple(engine.get_tensor_shape(frame))
+    shape = extents(engine.get_tensor_shape(frame))
     types = {engine.get_tensor_dtype(name) for name in (frame, labels)}
     if len(shape) != 4 or shape[3] != 3 or types != {trt.DataType.UINT8}:
         raise EngineError(f"Found an engine with {told}, expected uint8 frames (1, H, W, 3) and uint8 labels.")
     if -1 not in shape:
-        return Tensors(frame, labels, ((int(shape[1]), int(shape[2])),), dynamic=False)
+        return Tensors(frame, labels, ((shape[1], shape[2]),), dynamic=False)
     sizes = []
     for profile in range(engine.num_optimization_profiles):
-        _, best, _ = engine.get_tensor_profile_shape(frame, profile)
-        sizes.append((int(best[1]), int(best[2])))
+        _, height, width, _ = extents(engine.get_tensor_profile_shape(frame, profile)[_BEST])
+        sizes.append((height, width))
     return Tensors(frame, labels, tuple(sizes), dynamic=True)
