@@ -26,7 +26,9 @@ from etc_edge.models.table import build_network
 from etc_edge.training.batches import Batch, collate
 from etc_edge.training.frames import Labelled, labelled_frames
 from etc_edge.training.interruption import Interruption
-from etc_edge.training.loop import Run, Training
+from etc_edge.training.loop import Learner, Run, Training, comparable
+from etc_edge.training.normalisation import Normalisation
+from etc_edge.training.optimisation import make_optimizer
 from etc_edge.training.pairs.source import open_pairs
 from etc_edge.training.processes import Processes
 from etc_edge.training.recipe import TrainRecipe
@@ -34,6 +36,7 @@ from etc_edge.training.sample import Sample
 from etc_edge.training.samples import AugmentedFrames, SampleMakers
 from etc_edge.training.teacher import CachedTeacher
 from etc_edge.training.teacher_store import TeacherStore
+from etc_edge.training.watch import Examination
 
 SIZE_HW, STRIDE, EMBEDDING = (360, 480), 8, 256
 DATA = "synthetic:street?size=360x480&frames=4&train=3&val=1&seed=5"
@@ -174,7 +177,15 @@ def _step(
     network = build_network(recipe.network, classes)
     network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     teacher = CachedTeacher(recipe.augmentation.crop_hw, STRIDE, True, processes.device) if batch.teacher else None
-    training = Training(Run(recipe, network, samples, [], classes, 255, folder, teacher, processes), Silent())
+    learner = Learner(
+        network,
+        lambda trained, terms: make_optimizer(trained, recipe.optimizer, terms),
+        Normalisation(recipe.mean_rgb, recipe.std_rgb, processes.device),
+    )
+    run = Run(
+        recipe, comparable(recipe), learner, samples, Examination(), classes, 255, folder, teacher, processes
+    )  # fmt: skip
+    training = Training(run, Silent())
     training.wrapped.train()
 
     def step(number: int) -> float:

@@ -100,6 +100,11 @@ class Watch:
         )
 
 
+def show(table: Table, title: str) -> None:
+    """Print a table; off a terminal, its rows stay whole."""
+    Console(highlight=False, width=None if sys.stdout.isatty() else 160).print(_rich(table, title))
+
+
 def finish(record: Record, json_path: Path | None) -> None:
     """Print a record, and write it where it was asked for; goals whose figure could not be measured are dropped."""
     goals = [goal for goal in record.goals if not isnan(goal.value)]

@@ -68,7 +68,7 @@ def gpu_device(purpose: str) -> str:
 
 def _driver() -> str:
     try:
-        found = re.search(r"Kernel Module\D*(\d+\.\d+(?:\.\d+)?)", DRIVER_VERSION.read_text(encoding="utf-8"))
+        found = re.search(r"Kernel Module.*?\s(\d+\.\d+(?:\.\d+)?)", DRIVER_VERSION.read_text(encoding="utf-8"))
     except OSError:
         found = None
     return found[1] if found else "of an unknown version"

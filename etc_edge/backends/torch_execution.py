@@ -107,7 +107,7 @@ class _OnProcessor:
 class _OnGpu:
     def __init__(self, program: Program, frame: Tensor, device: torch.device) -> None:
         self._program: Program | None = program
-        self._device, self._stream = device, torch.cuda.Stream(device)
+        self._device, self._stream = device, torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
         self._host_frame, self._frame = frame, torch.zeros_like(frame, device=device)
         self._graph: torch.cuda.CUDAGraph | None = None
         with self._on_stream():

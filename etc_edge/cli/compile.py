@@ -157,9 +157,8 @@ def _dry_run(
         for name, value in rows.items():
             click.echo(f"{name:<10} {value}")
     found = dry_run(bundle, chosen, data, split, frames, threads, progress())
-    click.echo(
-        f"{'precision':<10} {found.precision}, FP16 elsewhere" if found.chains else f"precision  {found.precision}"
-    )
+    elsewhere = ", FP16 elsewhere" if found.chains else ""
+    click.echo(f"{'precision':<10} {found.precision}{elsewhere}")
     for name, reason in found.float32_nodes.items():
         click.echo(f"  in FP32: {name}: {reason}")
     if found.chains is not None:

@@ -26,6 +26,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "train": ("etc_edge.cli.train", "Train a network from a recipe."),
     "export": ("etc_edge.cli.export", "Make an FP32 bundle from a checkpoint or an ONNX network."),
     "quantize": ("etc_edge.cli.quantize", "Turn an FP32 bundle into an INT8 bundle."),
+    "sensitivity": ("etc_edge.cli.sensitivity", "Measure what each quantized group of a network costs by itself."),
     "compile": ("etc_edge.cli.compile", "Turn a bundle into an engine for this device."),
     "run": ("etc_edge.cli.run", "Run a model on a source of frames."),
     "evaluate": ("etc_edge.cli.evaluate", "Measure accuracy, steadiness and latency on labelled clips."),

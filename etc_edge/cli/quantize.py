@@ -10,8 +10,10 @@ import click
 from etc_edge.core.optional import require
 
 if TYPE_CHECKING:
-    from etc_edge.quantization.recipe import QuantizeRecipe
+    from etc_edge.core.bundle import Bundle
+    from etc_edge.stages.finetune import FinetuneReport
     from etc_edge.stages.quantize import QuantizeReport
+    from etc_edge.stages.quantize_recipe import WholeQuantizeRecipe
 
 
 @click.command("quantize")
@@ -21,11 +23,22 @@ if TYPE_CHECKING:
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="Q.etc", help="Bundle to write.")
 @click.option("--target", default="cpu", show_default=True, help="Whose grid to use: cpu, tensorrt, …")
 @click.option("--observer", help="minmax, moving_average, percentile, entropy or mse.")
+@click.option(
+    "--weights", type=click.Choice(["channel", "tensor"]), help="A scale a channel of a weight, or one in all."
+)
+@click.option("--bias-correction", is_flag=True, help="Take what rounded weights add to the means off the biases.")
 @click.option("--frames", type=click.IntRange(min=1), help="Frames to look at, spread over the split.")
 @click.option("--split", help="Split to take them from; never the one that you report on.")
 @click.option("--list", "list_name", metavar="FILE", help="Calibration list: a path or the name of a shipped one.")
 @click.option("--ranges", type=click.Path(path_type=Path), help="Use this ranges.json instead of calibrating.")
 @click.option("--keep-float", multiple=True, metavar="OPERATOR", help="Leave an operator in float; may be repeated.")
+@click.option(
+    "--finetune/--no-finetune",
+    "tune",
+    default=None,
+    help="Train weights and scales further after calibration.  [default: if the recipe has a section finetune]",
+)
+@click.option("--resume", is_flag=True, help="Go on with a fine-tuning that was interrupted.")
 def command(
     bundle: Path,
     recipe: str | None,
@@ -33,22 +46,42 @@ def command(
     out: Path,
     target: str,
     observer: str | None,
+    weights: str | None,
+    bias_correction: bool,
     frames: int | None,
     split: str | None,
     list_name: str | None,
     ranges: Path | None,
     keep_float: tuple[str, ...],
+    tune: bool | None,
+    resume: bool,
 ) -> None:
-    """Turn an FP32 bundle into an INT8 bundle by calibration.
+    """Turn an FP32 bundle into an INT8 bundle: by calibration, and by fine-tuning after it.
 
     RECIPE is a YAML file or the name of a shipped recipe, such as quantize/int8-mse; options go before what it says.
+
+    Fine-tuning needs no labels unless the recipe asks for them: --data may be a video. Ctrl-C writes a checkpoint
+    before it stops; --resume goes on from there.
     """
     require("onnx", "graph", "quantization")
     from etc_edge.cli.settings import progress
     from etc_edge.stages.quantize import quantize
 
-    settled = _settled(recipe, observer, frames, split, list_name, keep_float)
-    _print(quantize(bundle, out, settled, data, target, ranges, progress()))
+    settled = _with_methods(_settled(recipe, observer, frames, split, list_name, keep_float), weights, bias_correction)
+    if settled.finetune is not None if tune is None else tune:
+        from etc_edge.stages.finetune import quantize_and_finetune
+
+        report, tuned = quantize_and_finetune(bundle, out, settled, data, target, ranges, resume, progress())
+        if report is not None:
+            _print_placement(report)
+        if tuned.is_first:
+            _print_finetuned(tuned)
+        return
+    if resume:
+        raise click.UsageError("Found --resume without fine-tuning, expected --finetune too: calibration starts anew.")
+    report = quantize(bundle, out, settled, data, target, ranges, progress())
+    _print_placement(report)
+    _print_written(report.bundle)
 
 
 def _settled(
@@ -58,14 +91,15 @@ def _settled(
     split: str | None,
     list_name: str | None,
     keep_float: tuple[str, ...],
-) -> QuantizeRecipe:
+) -> WholeQuantizeRecipe:
     import msgspec
 
     from etc_edge.core.recipe import load_recipe
     from etc_edge.core.shipped import find_shipped
-    from etc_edge.quantization.recipe import QuantizeRecipe
+    from etc_edge.stages.quantize_recipe import WholeQuantizeRecipe
 
-    settled = QuantizeRecipe() if recipe is None else load_recipe(find_shipped("recipes", recipe), QuantizeRecipe)
+    whole = WholeQuantizeRecipe
+    settled = whole() if recipe is None else load_recipe(find_shipped("recipes", recipe), whole)
     calibration = settled.calibration
     if list_name is not None:
         calibration = msgspec.structs.replace(calibration, list=list_name)
@@ -81,7 +115,17 @@ def _settled(
     )
 
 
-def _print(report: QuantizeReport) -> None:
+def _with_methods(recipe: WholeQuantizeRecipe, weights: str | None, bias_correction: bool) -> WholeQuantizeRecipe:
+    import msgspec
+
+    from etc_edge.core.recipe import parse_recipe
+    from etc_edge.stages.quantize_recipe import WholeQuantizeRecipe
+
+    asked = {"weights": weights or recipe.weights, "bias_correction": bias_correction or recipe.bias_correction}
+    return parse_recipe({**msgspec.to_builtins(recipe), **asked}, WholeQuantizeRecipe, "the options")
+
+
+def _print_placement(report: QuantizeReport) -> None:
     from collections import Counter
 
     placement = report.placement
@@ -93,4 +137,23 @@ def _print(report: QuantizeReport) -> None:
         click.echo(f"  in float: {count} × {reason}")
     if report.frames:
         click.echo(f"calibrated on {report.frames} frames in {report.seconds:.1f} s")
-    click.echo(f"wrote {report.bundle.path} ({report.bundle.model_path.stat().st_size / 1e6:.2f} MB model)")
+
+
+def _print_finetuned(report: FinetuneReport) -> None:
+    assert report.bundle is not None
+    chosen = f"kept those of step {report.best_step}" if report.best_step else "none did better than calibration"
+    click.echo(f"fine-tuned for {report.steps} steps, {chosen}")
+    if report.after:
+        click.echo("on frames held back from training:   FP32 calibrated fine-tuned")
+    for name, value in report.after.items():
+        columns = (report.reference.get(name), report.before[name], value)
+        click.echo(f"  {name:<30}" + "".join(f"{_percent(column):>10}" for column in columns))
+    _print_written(report.bundle)
+
+
+def _percent(value: float | None) -> str:
+    return "" if value is None else f"{value:.2%}"
+
+
+def _print_written(bundle: Bundle) -> None:
+    click.echo(f"wrote {bundle.path} ({bundle.model_path.stat().st_size / 1e6:.2f} MB model)")

@@ -17,29 +17,39 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.argument("model", type=click.Path(path_type=Path), metavar="B.etc|ENGINE")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
 @click.option("--target", default="cpu", show_default=True, help="cpu (the faster engine here), onnxruntime, openvino.")
-@click.option("--out", type=_FILE, help="Write an overlay video: .mp4, .mov or .mkv.")
+@click.option(
+    "--out",
+    "outs",
+    multiple=True,
+    help="Overlay video: .mp4, .mov, .mkv, rtsp, tcp or udp://…, or null. Repeat it.",
+)
 @click.option("--labels", type=click.Path(path_type=Path, file_okay=False), help="Write label PNGs to a folder.")
 @click.option("--json", "json_path", type=_FILE, help="Write one JSON object a frame.")
 @click.option("--steadiness", is_flag=True, help="Add running tc and flicker to the JSON, and when they are unusual.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after so many frames of each source.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one inference; left out, all cores.")
+@click.option(
+    "--slow-outputs", type=click.Choice(["wait", "drop"]), help="Left out, files wait for files and nothing else waits."
+)
 def command(
     model: Path,
     sources: tuple[str, ...],
     target: str,
-    out: Path | None,
+    outs: tuple[str, ...],
     labels: Path | None,
     json_path: Path | None,
     steadiness: bool,
     frames: int | None,
     threads: int | None,
+    slow_outputs: str | None,
 ) -> None:
     """Run a model on sources of frames.
 
     The model is a bundle NAME.etc or a folder that `etc-edge compile --out` wrote. SOURCE is a video file, a folder
-    or glob of images, a camera's number, an address (rtsp, http, tcp, udp), or synthetic:street. Several sources take
-    turns, and each has outputs of its own: out-1.mp4, out-2.mp4. Of what is live only the newest frame is labelled;
-    frames that came meanwhile are counted, and a stream that goes away is opened again. Ctrl-C finishes the outputs
+    or glob of images, a camera's number (0?size=720x1280&fps=30), csi://0, gst:// and a GStreamer pipeline, an address
+    (rtsp, http, tcp, udp), or synthetic:street. Several sources take turns, and each has outputs of its own: out-1.mp4,
+    out-2.mp4. Of what is live only the newest frame is labelled; frames that came meanwhile are counted, and what goes
+    away is opened again. ETC_EDGE_DECODER=software keeps FFmpeg from hardware decoders. Ctrl-C finishes the outputs
     with the frames that are done.
     """
     if steadiness and json_path is None:
@@ -47,12 +57,13 @@ def command(
     from etc_edge.cli.settings import progress
     from etc_edge.stages.run import Outputs, run
 
-    outputs = Outputs(out, labels, json_path, steadiness)
-    report = run(model, sources, outputs, target, frames, threads, progress())
+    outputs = Outputs(None, labels, json_path, steadiness, outs)
+    wait = None if slow_outputs is None else slow_outputs == "wait"
+    report = run(model, sources, outputs, target, frames, threads, progress(), wait)
     _print(report)
     places = [outputs] if len(sources) == 1 else [outputs.numbered(number) for number in range(1, len(sources) + 1)]
     for place in places:
-        for path in (place.video, place.labels, place.json):
+        for path in (*place.videos, place.labels, place.json):
             if path is not None:
                 click.echo(f"wrote {path}")
 
@@ -62,7 +73,9 @@ def _print(report: RunReport) -> None:
     from rich.table import Table
 
     threads = f"{report.threads} {'thread' if report.threads == 1 else 'threads'}"
-    table = Table(caption=f"{report.model} on {report.backend}, {threads}", caption_justify="left")
+    decoders = ", ".join(dict.fromkeys(filter(None, report.decoders)))
+    decoded = f", decoded by {decoders}" if decoders else ""
+    table = Table(caption=f"{report.model} on {report.backend}, {threads}{decoded}", caption_justify="left")
     table.add_column("ms per frame")
     for heading in ("mean", "p50", "p99", "max"):
         table.add_column(heading, justify="right")
@@ -74,4 +87,4 @@ def _print(report: RunReport) -> None:
     if len(report.frames_by_source) > 1:
         click.echo(f"of the sources: {', '.join(map(str, report.frames_by_source))}")
     for stage, count in report.dropped.items():
-        click.echo(f"dropped at {stage}: {count}, because newer frames had come")
+        click.echo(f"dropped at {stage}: {count}, because newer ones had come")

@@ -43,6 +43,7 @@ DATASETS: Table[Callable[[str], Dataset]] = Table(
         "cityscapes": "etc_edge.data.cityscapes:open_cityscapes",
         "folder": "etc_edge.data.folder:open_folder",
         "street": "etc_edge.data.street:open_street",
+        "video": "etc_edge.data.video:open_videos",
     },
 )
 
@@ -52,6 +53,7 @@ _DETECTION: Table[Callable[[Path], bool]] = Table(
         "cityscapes": "etc_edge.data.cityscapes:is_cityscapes",
         "camvid": "etc_edge.data.camvid:is_camvid",
         "folder": "etc_edge.data.folder:is_folder",
+        "video": "etc_edge.data.video:is_videos",
     },
 )
 
@@ -60,7 +62,7 @@ def open_dataset(spec: str | Path, kind: str | None = None) -> Dataset:
     """Open a data set.
 
     Args:
-        spec: a folder, or `synthetic:street` with optional `?key=value&…`.
+        spec: a folder, a video file, or `synthetic:street` with optional `?key=value&…`.
         kind: a name of DATASETS; found out from the folder's layout when None.
 
     Raises:
@@ -89,8 +91,10 @@ def _detect(spec: str) -> str:
     if spec.split("?")[0] == "synthetic:street":
         return "street"
     path = Path(spec)
+    if path.is_file():
+        return "video"
     if not path.is_dir():
-        raise DatasetError(f"Found no data set at {spec}.", "Give a folder, or synthetic:street.")
+        raise DatasetError(f"Found no data set at {spec}.", "Give a folder, a video, or synthetic:street.")
     for kind in _DETECTION.names():
         if _DETECTION.load(kind)(path):
             return kind

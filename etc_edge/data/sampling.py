@@ -16,6 +16,9 @@ from etc_edge.core.table import nearest
 from etc_edge.data.clip import Clip, ClipFrame
 from etc_edge.data.dataset import Dataset
 
+FrameKeys = frozenset[tuple[str, int]]
+"""Frames of a split, by name of their clip and index in it."""
+
 
 class Run(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
     """Frames `first`, `first` + `step`, … of a clip, `frames` of them."""
@@ -75,6 +78,24 @@ def sample_list(dataset: Dataset, split: str, frames: int, run: int = 1) -> Cali
     entries = [places[index] for index in chosen]
     clips = tuple(entry.clip if entry.first == 0 and entry.frames == 1 else entry for entry in entries)
     return CalibrationList(dataset=dataset.name, split=split, clips=clips)
+
+
+def without_frames(chosen: CalibrationList, keep_out: FrameKeys) -> CalibrationList:
+    """A list without some frames; runs are cut where one of them is left out.
+
+    Raises:
+        CalibrationError: nothing is left.
+    """
+    if not keep_out:
+        return chosen
+    left = [(run.clip, index) for run in chosen.runs() for index in run.indices() if (run.clip, index) not in keep_out]
+    if not left:
+        raise CalibrationError(
+            "Found no calibration frame beside those that are held back, expected at least one.",
+            "Calibrate on more frames, or hold fewer back.",
+        )
+    entries = tuple(clip if index == 0 else Run(clip=clip, first=index) for clip, index in left)
+    return msgspec.structs.replace(chosen, clips=entries)
 
 
 def load_list(path: Path) -> CalibrationList:

@@ -15,7 +15,12 @@ class Sink(Protocol):
 
     As a context manager it is closed when the block ends and also on Ctrl-C, so that what was written until then
     can be used; any other exception aborts it.
+
+    Attributes:
+        live: whether results are for now only: where it is too slow, older ones give way instead of being waited for.
     """
+
+    live: bool = False
 
     def write(self, result: SegmentedFrame) -> None:
         """Take one result.
@@ -55,3 +60,9 @@ class NullSink(Sink):
     def write(self, result: SegmentedFrame) -> None:
         """See Sink."""
         self.frames += 1
+
+    def close(self) -> None:
+        """See Sink."""
+
+    def abort(self) -> None:
+        """See Sink."""

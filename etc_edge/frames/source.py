@@ -70,6 +70,8 @@ SCHEMES: Table[Callable[[str], Source]] = Table(
         "images": "etc_edge.frames.image_source:open_images",
         "camera": "etc_edge.frames.camera_source:open_camera",
         "synthetic": "etc_edge.frames.street_source:open_street",
+        "csi": "etc_edge.frames.gstreamer_source:open_csi",
+        "gst": "etc_edge.frames.gstreamer_source:open_pipeline",
         **dict.fromkeys(("rtsp", "http", "https", "tcp", "udp"), "etc_edge.frames.network_source:open_network"),
     },
 )
@@ -79,8 +81,9 @@ def open_source(spec: str | Path) -> Source:
     """Open a source.
 
     Args:
-        spec: a video file; a folder, a glob or a file of images; a camera's number or `/dev/video0`; an address,
-            `rtsp://…` (`?transport=udp` for UDP), `http://…`, `tcp://…` or `udp://…`;
+        spec: a video file; a folder, a glob or a file of images; a camera's number or `/dev/video0`
+            (`?size=720x1280&fps=30&format=MJPG`); `csi://0`; `gst://` and a GStreamer pipeline; an address, `rtsp://…`
+            (`?transport=udp` for UDP), `http://…`, `tcp://…` or `udp://…`;
             `synthetic:street?size=288x512&seed=3&frames=120&fps=15`.
 
     Raises:
@@ -102,7 +105,7 @@ def _scheme(spec: str) -> str:
                 nearest(scheme, SCHEMES.names()),
             )
         return scheme
-    if spec.isdigit() or spec.startswith("/dev/video"):
+    if re.match(r"\d+(\?|$)", spec) or spec.startswith("/dev/video"):
         return "camera"
     path = Path(spec)
     if path.is_dir() or path.suffix.lower() in IMAGE_SUFFIXES or (re.search(r"[*?\[]", spec) and not path.exists()):

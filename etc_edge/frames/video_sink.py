@@ -1,4 +1,4 @@
-"""An H.264 video of the results, encoded by x264 through PyAV."""
+"""An H.264 video of the results, with the sound of its source."""
 
 from __future__ import annotations
 
@@ -8,27 +8,30 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-
 from etc_edge.core.errors import SinkError
 from etc_edge.frames.frame import SegmentedFrame
+from etc_edge.frames.h264 import H264Track, UInt8
 from etc_edge.frames.pending import Pending, failure
 from etc_edge.frames.sink import Sink
+from etc_edge.frames.sound import Sound
 
-UInt8 = npt.NDArray[np.uint8]
 SUFFIXES = (".mp4", ".mov", ".mkv")
 
-# Matrix coefficients and range by their numbers in ITU-T H.273 and in FFmpeg.
-BT601, VIDEO_RANGE = 6, 1
-
 MILLISECOND = Fraction(1, 1000)
+
+# Times of files are given in this part of a frame: fine enough for frames that keep no rate.
+PARTS_OF_A_FRAME = 1000
+
+# A file's frames that are no further from the beat of its rate than this, in frames, are put on it: some containers
+# keep whole milliseconds only.
+OFF_BEAT = 0.25
 
 
 class VideoSink(Sink):
     """Writes one video file; its size is that of the first frame, rounded up to even numbers.
 
-    The file appears under its name when it is closed, whole and playable.
+    Each frame is shown at its own time since the first. The file appears under its name when it is closed, whole and
+    playable.
 
     Args:
         path: where to; `.mp4`, `.mov` or `.mkv`.
@@ -37,8 +40,8 @@ class VideoSink(Sink):
         preset: x264's speed, from `ultrafast` to `veryslow`.
         crf: x264's quality; 18 is nearly lossless, 28 is coarse.
         threads: of the encoder.
-        timed: show each frame at its own time, in milliseconds since the first, instead of one after another: what is
-            live leaves frames out, and would play too fast.
+        timed: frames keep no rate, and have their times in milliseconds; else those near the rate's beat are put on it.
+        sound: a video file whose sound goes with the pictures, as long as they last.
 
     Raises:
         SinkError: the suffix is not one of these.
@@ -53,6 +56,7 @@ class VideoSink(Sink):
         crf: int = 23,
         threads: int = 1,
         timed: bool = False,
+        sound: Path | None = None,
     ) -> None:
         self.path = Path(path)
         if self.path.suffix.lower() not in SUFFIXES:
@@ -64,27 +68,26 @@ class VideoSink(Sink):
         self._options = {"preset": preset, "crf": str(crf)}
         self._threads = threads
         self._timed = timed
-        self._begun_s, self._last_pts = 0.0, -1
+        self._unit_s = MILLISECOND if timed else 1 / (self._fps * PARTS_OF_A_FRAME)
+        self._begun_s, self._last = 0.0, -1
         self._pending: Pending | None = None
         self._container: Any = None
-        self._stream: Any = None
+        self._track: H264Track | None = None
+        self._sound_path = sound
+        self._sound: Sound | None = None
 
     def write(self, result: SegmentedFrame) -> None:
         """See Sink."""
         import av
-        import cv2
 
         picture = self._draw(result)
         try:
-            if self._container is None:
-                self._begin(picture)
-            picture = self._fitted(picture)
-            # A quarter of the time that FFmpeg's own conversion takes.
-            planes = np.asarray(cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420), np.uint8)
-            frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
-            frame.pts, frame.time_base = self._place(result)
-            self._container.mux(self._stream.encode(frame))
-        except (av.error.FFmpegError, OSError) as error:
+            if self._track is None:
+                self._track = self._begin(picture)
+            time = self._place(result)
+            self._copy_sound(float(time * self._unit_s))
+            self._track.write(picture, time)
+        except (av.error.FFmpegError, OSError, ValueError) as error:
             self.abort()
             raise failure(self.path, error) from error
         self.frames += 1
@@ -93,61 +96,74 @@ class VideoSink(Sink):
         """See Sink; without a frame there is no file."""
         import av
 
-        if self._container is None or self._pending is None:
+        if self._container is None or self._pending is None or self._track is None:
             return
         try:
-            self._container.mux(self._stream.encode(None))
+            self._copy_sound(float(self._last * self._unit_s + 1 / self._fps))
+            self._track.finish()
             self._container.close()
         except (av.error.FFmpegError, OSError) as error:
             self.abort()
             raise failure(self.path, error) from error
         self._container = None
+        self._let_sound_go()
         self._pending.keep()
 
     def abort(self) -> None:
         """See Sink."""
         container, self._container = self._container, None
         pending, self._pending = self._pending, None
+        self._let_sound_go()
         if container is not None:
             with suppress(Exception):
                 container.close()
         if pending is not None:
             pending.discard()
 
-    def _begin(self, picture: UInt8) -> None:
+    def _begin(self, picture: UInt8) -> H264Track:
         import av
 
         self._pending = Pending(self.path)
         options = {"movflags": "+faststart"} if self.path.suffix.lower() in (".mp4", ".mov") else {}
         self._container = av.open(f"file:{self._pending.temporary}", "w", options=options)
-        self._stream = self._container.add_stream("libx264", rate=self._fps, options=self._options)
-        height, width = picture.shape[:2]
-        self._stream.height, self._stream.width = height + height % 2, width + width % 2
-        self._stream.pix_fmt = "yuv420p"
-        if self._timed:
-            self._stream.codec_context.time_base = MILLISECOND
-        self._stream.codec_context.thread_count = self._threads
-        # What OpenCV converts to; untold, players take large pictures for BT.709 and shift their colours.
-        self._stream.codec_context.colorspace = BT601
-        self._stream.codec_context.color_range = VIDEO_RANGE
+        size_hw = int(picture.shape[0]), int(picture.shape[1])
+        track = H264Track(self._container, size_hw, self._fps, self._unit_s, self._options, self._threads)
+        if self._sound_path is not None:
+            self._begin_sound(self._sound_path)
+        return track
 
-    def _place(self, result: SegmentedFrame) -> tuple[int, Fraction]:
-        """When a frame is shown, as a number and its unit in seconds."""
-        if not self._timed:
-            return self.frames, 1 / self._fps
+    def _begin_sound(self, path: Path) -> None:
+        import av
+
+        self._sound = Sound(path)
+        try:
+            self._sound.begin(self._container)
+        except (av.error.FFmpegError, ValueError) as error:
+            codecs = ", ".join(self._sound.codecs)
+            self.abort()
+            raise SinkError(
+                f"Found sound of the codec {codecs} in {path}, which a {self.path.suffix} file cannot hold.",
+                "Choose a name that ends in .mkv.",
+            ) from error
+
+    def _copy_sound(self, until_s: float) -> None:
+        if self._sound is not None:
+            self._sound.copy_until(until_s)
+
+    def _let_sound_go(self) -> None:
+        sound, self._sound = self._sound, None
+        if sound is not None:
+            sound.close()
+
+    def _place(self, result: SegmentedFrame) -> int:
+        """When a frame is shown, in units since the first."""
         if not self.frames:
             self._begun_s = result.timestamp_s
-        self._last_pts = max(self._last_pts + 1, round((result.timestamp_s - self._begun_s) / MILLISECOND))
-        return self._last_pts, MILLISECOND
-
-    def _fitted(self, picture: UInt8) -> UInt8:
-        height, width = self._stream.height, self._stream.width
-        tall, wide = picture.shape[:2]
-        if (tall, wide) == (height, width):
-            return np.ascontiguousarray(picture)
-        if 0 <= height - tall <= 1 and 0 <= width - wide <= 1:
-            # Half-resolution colour needs even sizes: repeat the last row and column.
-            return np.pad(picture, ((0, height - tall), (0, width - wide), (0, 0)), mode="edge")
-        import cv2
-
-        return np.asarray(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), np.uint8)
+        since_s = result.timestamp_s - self._begun_s
+        if not self._timed:
+            beats = since_s * float(self._fps)
+            if abs(beats - round(beats)) < OFF_BEAT and round(beats) * PARTS_OF_A_FRAME > self._last:
+                self._last = round(beats) * PARTS_OF_A_FRAME
+                return self._last
+        self._last = max(self._last + 1, round(since_s / float(self._unit_s)))
+        return self._last

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etc_edge.core.errors import SourceError
+from etc_edge.frames.decoder import opened_container
 from etc_edge.frames.frame import Frame
 from etc_edge.frames.source import ASSUMED_FPS, Source, path_of
 
@@ -22,13 +23,17 @@ MISSING_FRAMES = 3
 class VideoSource(Source):
     """Every frame of a video file, upright, in order; each iteration opens the file anew.
 
+    Attributes:
+        path: the file.
+        decoder: what decodes it, `software` or a device type of FFmpeg's.
+
     Raises:
         SourceError: the file is missing, is no video, or holds no frame that can be decoded.
     """
 
     def __init__(self, path: Path) -> None:
         self.name, self.live = str(path), False
-        self._path = path
+        self.path = path
         self._closed = False
         if not path.exists():
             raise SourceError(
@@ -36,7 +41,7 @@ class VideoSource(Source):
             )
         if not path.is_file():
             raise SourceError(f"Found {path}, which is no file.")
-        with _opened(path) as stream:
+        with opened_stream(path) as (stream, self.decoder):
             self.fps = stream.average_rate or stream.guessed_rate
             self.frame_count = stream.frames or None
         frames = self._decode()
@@ -54,7 +59,7 @@ class VideoSource(Source):
 
         to_rgb = av.video.reformatter.VideoReformatter()
         index, begun_s, time_s = 0, None, 0.0
-        with _opened(self._path) as stream:
+        with opened_stream(self.path) as (stream, _):
             announced_s = _announced_s(stream)
             try:
                 for decoded in stream.container.decode(stream):
@@ -68,18 +73,18 @@ class VideoSource(Source):
             except (av.error.FFmpegError, ValueError, IndexError) as error:
                 # IndexError: PyAV does not find a stream that damaged data has given another number.
                 raise SourceError(
-                    f"Found damaged data in {self._path} after {index} frames.", "Is the file complete?"
+                    f"Found damaged data in {self.path} after {index} frames.", "Is the file complete?"
                 ) from error
         if not index:
             return
         cut_short = "The file was cut short."
         if (self.frame_count or 0) - index > max(MISSING_FRAMES, MISSING_SHARE * (self.frame_count or 0)):
             raise SourceError(
-                f"Found {index} frames in {self._path}, expected the {self.frame_count} that it announces.", cut_short
+                f"Found {index} frames in {self.path}, expected the {self.frame_count} that it announces.", cut_short
             )
         if announced_s - time_s > 1 + MISSING_SHARE * announced_s:
             raise SourceError(
-                f"Found {time_s:.1f} s of video in {self._path}, expected the {announced_s:.1f} that it announces.",
+                f"Found {time_s:.1f} s of video in {self.path}, expected the {announced_s:.1f} that it announces.",
                 cut_short,
             )
 
@@ -98,20 +103,21 @@ def open_video(spec: str) -> VideoSource:
 
 
 @contextmanager
-def _opened(path: Path) -> Iterator[Any]:
+def opened_stream(path: Path) -> Iterator[tuple[Any, str]]:
+    """A file's first video stream, and what decodes it."""
     import av
 
-    try:
-        # By its protocol, or a name with a colon would be taken for an address.
-        container = av.open(f"file:{path}", metadata_errors="replace")
-    except (av.error.FFmpegError, OSError, ValueError) as error:
-        raise SourceError(f"Found {path}, which is no video that can be read: {reason_of(error)}.") from error
-    with container:
+    with ExitStack() as stack:
+        try:
+            # By its protocol, or a name with a colon would be taken for an address.
+            container, by = stack.enter_context(opened_container(f"file:{path}"))
+        except (av.error.FFmpegError, OSError, ValueError) as error:
+            raise SourceError(f"Found {path}, which is no video that can be read: {reason_of(error)}.") from error
         if not container.streams.video:
             raise SourceError(f"Found no video stream in {path}.")
         stream = container.streams.video[0]
         stream.thread_type = "AUTO"
-        yield stream
+        yield stream, by
 
 
 def _announced_s(stream: Any) -> float:

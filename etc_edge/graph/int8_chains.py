@@ -113,7 +113,9 @@ def result_reason(view: GraphView, node: onnx.NodeProto) -> str | None:
         if not readers:
             return "its result is an output of the network"
         if len(readers) > 1:
-            return "its result is read both as codes and as float" if quantizing else "several operators read its result"
+            return (
+                "its result is read both as codes and as float" if quantizing else "several operators read its result"
+            )
         reader = readers[0]
         if reader.op_type in EPILOGUE or reader.op_type in COMMUTING or reader.op_type == "Concat":
             current = reader.output[0]

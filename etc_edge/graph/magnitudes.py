@@ -35,7 +35,8 @@ def largest_magnitudes(model: onnx.ModelProto, seen: Mapping[str, float]) -> dic
     that leaves: a value that overflows below it is cut off all the same.
     """
     view = GraphView(model)
-    bound: dict[str, float] = {}
+    inputs = [info.name for info in view.inputs() if info.name in seen]
+    bound = {name: seen[name] * UNSEEN for name in inputs}
     for node in model.graph.node:
         largest = _of_operator(view, node, bound)
         for name in node.output:

@@ -52,6 +52,13 @@ def add_peak_probes(model: onnx.ModelProto, tensors: Iterable[str]) -> tuple[onn
     return builder.model, {name: builder.peaks(name) for name in images}
 
 
+def add_mean_probes(model: onnx.ModelProto, tensors: Iterable[str]) -> tuple[onnx.ModelProto, dict[str, str]]:
+    """A copy of a graph that also outputs the mean of each channel of each image-like tensor; as `add_peak_probes`."""
+    builder = _Builder(copy_model(model))
+    images = [name for name in tensors if len(builder.view.static_shape(name)) == 4]
+    return builder.model, {name: builder.means(name) for name in images}
+
+
 class _Builder:
     def __init__(self, model: onnx.ModelProto) -> None:
         self.model, self.view, self.taken = model, GraphView(model), tensor_names(model)
@@ -75,6 +82,12 @@ class _Builder:
         """The output that tells the largest magnitude in each channel."""
         size = tensor if self._never_negative(tensor) else self._node(tensor, "size", "Abs", [tensor])
         name = self._node(tensor, "channel_peaks", "GlobalMaxPool", [size])
+        self._make_output(name)
+        return name
+
+    def means(self, tensor: str) -> str:
+        """The output that tells the mean of each channel."""
+        name = self._node(tensor, "channel_means", "GlobalAveragePool", [tensor])
         self._make_output(name)
         return name
 

@@ -41,7 +41,7 @@ def in_float32(model: onnx.ModelProto) -> onnx.ModelProto:
         if node.op_type == "DequantizeLinear":
             real = real_values(view, node)
             if real is not None:
-                copy.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(real), node.output[0]))
+                copy.graph.initializer.append(numpy_helper.from_array(np.array(real, order="C"), node.output[0]))
                 continue
         if _is_float8(view, node):
             nodes.extend(_float8_arithmetic(copy, view, node, taken))

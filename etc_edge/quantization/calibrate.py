@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,7 @@ from etc_edge.core.optional import require
 from etc_edge.graph.grid import Scheme
 from etc_edge.graph.load import to_bytes
 from etc_edge.graph.preprocess import FRAME
-from etc_edge.graph.probe import add_peak_probes, add_probes
+from etc_edge.graph.probe import add_mean_probes, add_peak_probes, add_probes
 from etc_edge.quantization.observers.observer import Observer
 from etc_edge.quantization.observers.statistics import TensorStatistics
 from etc_edge.quantization.placement import Placement
@@ -69,17 +69,45 @@ def channel_peaks(
 
     Tensors without channels are left out; arguments and errors are those of `observe`.
     """
-    probed, outputs = add_peak_probes(model, tensors)
-    session, names = _session(probed, threads), list(outputs)
     peaks: dict[str, npt.NDArray[np.float32]] = {}
+    for seen in _channel_values(*add_peak_probes(model, tensors), frames, threads):
+        peaks = {name: np.maximum(peaks.get(name, values), values) for name, values in seen.items()}
+    return peaks
+
+
+def channel_means(
+    model: onnx.ModelProto, tensors: Sequence[str], frames: Iterable[npt.NDArray[np.uint8]], threads: int | None = None
+) -> dict[str, npt.NDArray[np.float64]]:
+    """The mean of each channel of some tensors over frames, float64 (channels,) by name; as `channel_peaks`.
+
+    Raises:
+        CalibrationError: no frames, or a tensor that is not finite.
+    """
+    sums: dict[str, npt.NDArray[np.float64]] = {}
+    count = 0
+    for seen in _channel_values(*add_mean_probes(model, tensors), frames, threads):
+        sums = {name: sums.get(name, 0.0) + values.astype(np.float64) for name, values in seen.items()}
+        count += 1
+    if count == 0:
+        raise CalibrationError("Found no frames to correct biases on, expected at least one.", "Check --data.")
+    return {name: total / count for name, total in sums.items()}
+
+
+def _channel_values(
+    probed: onnx.ModelProto,
+    outputs: dict[str, str],
+    frames: Iterable[npt.NDArray[np.uint8]],
+    threads: int | None,
+) -> Iterator[dict[str, npt.NDArray[np.float32]]]:
+    """Of each frame one value a channel, by the name of the tensor that was probed."""
+    session, names = _session(probed, threads), list(outputs)
     for frame in frames:
         values = session.run([outputs[name] for name in names], {FRAME: frame[None]})
-        for name, value in zip(names, values, strict=True):
-            flat = np.asarray(value, np.float32).reshape(-1)
+        found = {name: np.asarray(value, np.float32).reshape(-1) for name, value in zip(names, values, strict=True)}
+        for name, flat in found.items():
             if not np.isfinite(flat).all():
                 raise CalibrationError(f"In tensor {name!r}: found values that are not finite.", "Check the weights.")
-            peaks[name] = np.maximum(peaks[name], flat) if name in peaks else flat
-    return peaks
+        yield found
 
 
 def _session(model: onnx.ModelProto, threads: int | None) -> Any:

@@ -55,16 +55,23 @@ def place(model: onnx.ModelProto, logits: str, keep_float: frozenset[str] = froz
     return _Placer(GraphView(model), logits, keep_float).place()
 
 
+def place_only(model: onnx.ModelProto, logits: str, nodes: frozenset[str]) -> Placement:
+    """Quantize some operators and nothing else, whether or not that pays; arguments as of `place`."""
+    others = frozenset(node.name for node in model.graph.node) - nodes
+    return _Placer(GraphView(model), logits, others, islands_must_pay=False).place()
+
+
 class _Placer:
-    def __init__(self, view: GraphView, logits: str, keep_float: frozenset[str]) -> None:
+    def __init__(self, view: GraphView, logits: str, keep_float: frozenset[str], islands_must_pay: bool = True) -> None:
         self.view, self.logits, self.keep_float = view, logits, keep_float
+        self.islands_must_pay = islands_must_pay
         self.nodes = list(view.model.graph.node)
         self.after_logits = self._after(logits)
 
     def place(self) -> Placement:
         reasons = {node.name: reason for node in self.nodes if (reason := self._reason(node))}
         int8 = {node.name for node in self.nodes if node.name not in reasons}
-        for name in self._lonely_islands(int8):
+        for name in self._lonely_islands(int8) if self.islands_must_pay else ():
             int8.discard(name)
             reasons[name] = "an INT8 island here would cost more than it saves"
         tensors = self._tensors(int8)

@@ -15,15 +15,19 @@ from etc_edge.graph.qdq import WEIGHTED, QuantizationPlan, insert_qdq, weight_ax
 from etc_edge.graph.view import GraphView, tensor_names
 from etc_edge.quantization.placement import Placement
 from etc_edge.quantization.ranges import TensorRange
-from etc_edge.quantization.weights import weight_scales, with_room_for_bias
+from etc_edge.quantization.weights import WEIGHT_SCALES, Granularity, with_room_for_bias
 
 
 def quantized_graph(
-    model: onnx.ModelProto, placement: Placement, ranges: Mapping[str, TensorRange], scheme: Scheme
+    model: onnx.ModelProto,
+    placement: Placement,
+    ranges: Mapping[str, TensorRange],
+    scheme: Scheme,
+    granularity: Granularity = "channel",
 ) -> onnx.ModelProto:
     """The graph with Q/DQ pairs at every tensor of the placement.
 
-    Ranges of tensors that the placement leaves in float are not used.
+    Ranges of tensors that the placement leaves in float are not used; `granularity` is that of weights.
 
     Raises:
         CalibrationError: a range names a tensor that the graph has not, or one is missing.
@@ -43,12 +47,12 @@ def quantized_graph(
         value = view.constant(name)
         assert value is not None
         constants[name] = Grid.covering(float(np.min(value)), float(np.max(value)), scheme)
-    scales = _weight_scales(view, placement, activations)
+    scales = node_weight_scales(view, placement, activations, granularity)
     return insert_qdq(model, QuantizationPlan(activations, scales, constants))
 
 
-def _weight_scales(
-    view: GraphView, placement: Placement, activations: Mapping[str, Grid]
+def node_weight_scales(
+    view: GraphView, placement: Placement, activations: Mapping[str, Grid], granularity: Granularity = "channel"
 ) -> dict[str, npt.NDArray[np.float32]]:
     """Scales of each constant weight, by name of its operator."""
     int8, found = set(placement.int8_nodes), {}
@@ -56,7 +60,7 @@ def _weight_scales(
         weight = view.constant(node.input[1]) if node.name in int8 and node.op_type in WEIGHTED else None
         if weight is None:
             continue
-        scales = weight_scales(weight, weight_axis(node, weight.ndim))
+        scales = WEIGHT_SCALES[granularity](weight, weight_axis(node, weight.ndim))
         bias = view.constant(node.input[2]) if len(node.input) > 2 else None
         grid = activations.get(node.input[0])
         if grid is not None and bias is not None and bias.size % scales.size == 0:

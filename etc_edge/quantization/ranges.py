@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,8 @@ from typing import Any
 import msgspec
 
 from etc_edge.core.errors import CalibrationError
-from etc_edge.graph.grid import Scheme
+from etc_edge.graph.grid import Grid, Scheme
+from etc_edge.quantization.weights import Granularity
 
 SCHEMA_VERSION = 1
 
@@ -31,6 +33,8 @@ class Ranges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         data: what it looked at.
         keep_float: names of operators that stay in float by wish.
         equalization: what each channel of a tensor is divided by, by tensor name; the ranges hold after that.
+        weights: whether weights have a scale a channel or one in all.
+        bias_correction: what is added to the bias of each channel of an operator, by its name.
         tensors: range by tensor name.
     """
 
@@ -41,7 +45,20 @@ class Ranges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     data: dict[str, Any]
     keep_float: list[str] = []
     equalization: dict[str, list[float]] = {}
+    weights: Granularity = "channel"
+    bias_correction: dict[str, list[float]] = {}
     tensors: dict[str, TensorRange]
+
+
+def with_grids(ranges: Ranges, grids: Mapping[str, Grid]) -> Ranges:
+    """The same ranges, but for tensors whose grids are given: those get the range that makes exactly this grid."""
+    changed = {name: _range_of(grids[name]) if name in grids else span for name, span in ranges.tensors.items()}
+    return msgspec.structs.replace(ranges, tensors=changed)
+
+
+def _range_of(grid: Grid) -> TensorRange:
+    # A symmetric grid is chosen by its largest code; it has one more below zero.
+    return TensorRange(grid.low if grid.unsigned else -grid.high, grid.high)
 
 
 def encode_ranges(ranges: Ranges) -> bytes:
@@ -78,4 +95,7 @@ def load_ranges(path: Path, graph_sha256: str) -> Ranges:
         wrong = next((factor for factor in factors if not 0.0 < factor < float("inf")), None)
         if wrong is not None:
             raise CalibrationError(f"Found the equalisation factor {wrong} of tensor {name!r} in {path}, expected > 0.")
+    for name, added in ranges.bias_correction.items():
+        if not all(isfinite(value) for value in added):
+            raise CalibrationError(f"Found a correction of the bias of {name!r} in {path} that is not finite.")
     return ranges

@@ -1,8 +1,9 @@
-"""Scales of weights: one an output channel, with the least squared error."""
+"""Scales of weights: one an output channel with the least squared error, or one for the whole weight."""
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,6 +14,11 @@ FRACTIONS = np.linspace(1.0, 0.5, 51)
 
 LARGEST_BIAS_CODE = 2**30
 """Biases are kept below half of the 32-bit range; the other half is for the sum of products."""
+
+
+Granularity = Literal["channel", "tensor"]
+"""`channel`: a scale an output channel, with the least squared error. `tensor`: one scale that covers every value, as
+engines without scales a channel need it; networks with depthwise convolutions lose most by it."""
 
 
 def weight_scales(weight: npt.NDArray[Any], axis: int) -> npt.NDArray[np.float32]:
@@ -39,6 +45,18 @@ def weight_scales(weight: npt.NDArray[Any], axis: int) -> npt.NDArray[np.float32
         best, least = np.where(better, scale, best), np.minimum(error, least)
     scales: npt.NDArray[np.float32] = best.astype(np.float32)
     return scales
+
+
+def tensor_scale(weight: npt.NDArray[Any], axis: int) -> npt.NDArray[np.float32]:
+    """The scale of signed symmetric int8 codes (−127…127) that covers every value of a weight, float32 (1,)."""
+    largest = float(np.abs(weight).max(initial=0.0)) or 1.0
+    return np.array([max(largest / 127, SMALLEST_SCALE)], np.float32)
+
+
+WEIGHT_SCALES: dict[Granularity, Callable[[npt.NDArray[Any], int], npt.NDArray[np.float32]]] = {
+    "channel": weight_scales,
+    "tensor": tensor_scale,
+}
 
 
 def with_room_for_bias(

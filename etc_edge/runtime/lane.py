@@ -25,7 +25,8 @@ class Lane:
     """From a source to a channel of frames, and from results to sinks.
 
     A file waits for the network and for its sinks, and no frame of it is lost. What is live does not wait: the newest
-    frame takes the place of one that nobody took yet, at the network and at a sink that is too slow.
+    frame takes the place of one that nobody took yet, at the network and at a sink that is too slow. Nor does anything
+    wait for a sink that is live itself.
 
     Args:
         source: where frames come from; whoever opened it closes it, but what is live passes once and is closed when
@@ -34,6 +35,7 @@ class Lane:
         frames: how many frames to take from a file, or to label from what is live; None takes all.
         depth: how many may wait for the network and for each sink.
         changed: what the channel of frames notifies.
+        wait: whether all wait for sinks that are too slow, or none does; None as said above.
         failed: told of an error, and whether it ends everything at once or lets earlier frames through.
 
     Attributes:
@@ -51,12 +53,16 @@ class Lane:
         frames: int | None,
         depth: int,
         changed: Condition,
+        wait: bool | None = None,
         failed: Callable[[BaseException, bool], None],
     ) -> None:
         self._source, self._limit, self._failed = source, frames, failed
         self._live = source.live
         self.decoded: Channel[Frame] = Channel(1 if self._live else depth, changed)
         self._sinks = {name: (sink, Channel[SegmentedFrame](depth)) for name, sink in sinks.items()}
+        self._waited_for = {
+            name: not (self._live or sink.live) if wait is None else wait for name, sink in sinks.items()
+        }
         self.timings = {name: LatencyHistogram() for name in (DECODE, *self._sinks)}
         self.dropped = dict.fromkeys(self.timings, 0)
         self.labelled = 0
@@ -74,12 +80,12 @@ class Lane:
         """Give a result to every sink; False when one has ended."""
         taken = True
         for name, (_, channel) in self._sinks.items():
-            if self._live:
+            if self._waited_for[name]:
+                taken &= channel.put(result)
+            else:
                 kept, gone = channel.put_newest(result)
                 self.dropped[name] += gone
                 taken &= kept
-            else:
-                taken &= channel.put(result)
         self.labelled += 1
         if self._live and self.labelled == self._limit:
             self.decoded.drop()

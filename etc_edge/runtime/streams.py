@@ -68,6 +68,8 @@ class Streams:
         segment: labels one frame; called in the caller's thread.
         frames: how many frames to take of each file, or to label of each live source; None takes all.
         depth: how many frames may wait between two stages; of a live source only the newest does.
+        wait: whether all wait for sinks that are too slow, or none does; None lets files wait for sinks that keep
+            every frame, and nothing else.
 
     Attributes:
         failure: the first error of a source or a sink, for a caller that stops before it is raised.
@@ -80,6 +82,7 @@ class Streams:
         *,
         frames: int | None = None,
         depth: int = 4,
+        wait: bool | None = None,
     ) -> None:
         self._segment = segment
         self._failing = Lock()
@@ -87,7 +90,7 @@ class Streams:
         self._inference = {name: LatencyHistogram() for name in INFERENCE_STAGES}
         changed = Condition()
         self._lanes = [
-            Lane(stream.source, stream.sinks, frames=frames, depth=depth, changed=changed, failed=self._fail)
+            Lane(stream.source, stream.sinks, frames=frames, depth=depth, changed=changed, wait=wait, failed=self._fail)
             for stream in streams
         ]
 

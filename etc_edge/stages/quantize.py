@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -21,21 +21,30 @@ from etc_edge.core.progress import Progress, Silent, track
 from etc_edge.core.shipped import find_shipped
 from etc_edge.core.table import nearest
 from etc_edge.data.dataset import Dataset, open_dataset
-from etc_edge.data.sampling import CalibrationList, listed_frames, load_list, sample_list
+from etc_edge.data.sampling import (
+    CalibrationList,
+    FrameKeys,
+    listed_frames,
+    load_list,
+    sample_list,
+    without_frames,
+)
 from etc_edge.frames.preprocess import fit_frame
-from etc_edge.graph.grid import Scheme
+from etc_edge.graph.grid import Grid, Scheme
 from etc_edge.graph.heads import output_logits
 from etc_edge.graph.load import check_model, load_model, to_bytes
 from etc_edge.graph.operations import node_macs
 from etc_edge.graph.preprocess import FRAME
 from etc_edge.graph.view import GraphView
-from etc_edge.quantization.calibrate import channel_peaks, choose_ranges, observe
+from etc_edge.quantization.bias_correction import apply_corrections, bias_corrections, correctable
+from etc_edge.quantization.calibrate import channel_means, channel_peaks, choose_ranges, observe
 from etc_edge.quantization.equalization import apply_factors, equalization_factors
 from etc_edge.quantization.observers.observer import OBSERVERS
 from etc_edge.quantization.placement import Placement, place
-from etc_edge.quantization.quantize import quantized_graph
-from etc_edge.quantization.ranges import Ranges, encode_ranges, load_ranges
+from etc_edge.quantization.quantize import node_weight_scales, quantized_graph
+from etc_edge.quantization.ranges import Ranges, TensorRange, encode_ranges, load_ranges
 from etc_edge.quantization.recipe import QuantizeRecipe
+from etc_edge.quantization.weights import Granularity
 from etc_edge.stages.export import labels_of
 
 LOOK_AT = 16
@@ -81,6 +90,7 @@ def quantize(
     target: str = "cpu",
     ranges: Path | None = None,
     progress: Progress | None = None,
+    keep_out: FrameKeys = frozenset(),
 ) -> QuantizeReport:
     """Calibrate a bundle and write it with Q/DQ pairs.
 
@@ -90,9 +100,10 @@ def quantize(
         recipe: observer, calibration frames and what stays in float.
         data: the data set to calibrate on; not needed where `ranges` are given.
         target: decides on unsigned affine or signed symmetric activations.
-        ranges: a `ranges.json` to use instead of calibrating; the recipe's observer and frames then say nothing, and
+        ranges: a `ranges.json` to use instead of calibrating; all but the recipe's `keep_float` then says nothing, and
             what either of the two keeps in float stays there.
         progress: told what goes on.
+        keep_out: frames that calibration does not look at, by name of their clip and index in it.
 
     Raises:
         EtcEdgeError: the bundle, the data or the ranges are missing, damaged or do not fit each other.
@@ -111,7 +122,7 @@ def quantize(
     placement = _placement(model, source, keep_float)
     begun, frames = time.perf_counter(), 0
     if given is None:
-        dataset, chosen = _calibration(data, recipe)
+        dataset, chosen = _calibration(data, recipe, keep_out)
         frames = chosen.frame_count
         size_hw = source.preprocessing.size_hw
         names = [name for name in placement.tensors if name not in placement.shared]
@@ -121,8 +132,15 @@ def quantize(
             peaks = channel_peaks(model, names, track(progress, first_look, "equalising", min(LOOK_AT, frames)))
             factors = {name: values.tolist() for name, values in equalization_factors(model, peaks).items()}
         images = track(progress, _images(dataset, chosen, size_hw), "calibrating", frames)
-        statistics = observe(_equalized(model, factors), names, images)
+        equalized = equalized_graph(model, factors)
+        statistics = observe(equalized, names, images)
         chosen_ranges = choose_ranges(statistics, placement, observer, scheme)
+        corrections: dict[str, list[float]] = {}
+        if recipe.bias_correction:
+            seen = track(
+                progress, _images(dataset, chosen, size_hw, LOOK_AT), "correcting biases", min(LOOK_AT, frames)
+            )
+            corrections = _corrections(equalized, placement, chosen_ranges, scheme, recipe.weights, seen)
         looked_at = {"dataset": dataset.name, "split": chosen.split, "frames": frames}
         given = Ranges(
             graph=graph_hash,
@@ -131,6 +149,8 @@ def quantize(
             data=looked_at,
             keep_float=keep_float,
             equalization=factors,
+            weights=recipe.weights,
+            bias_correction=corrections,
             tensors=chosen_ranges,
         )
     else:
@@ -138,7 +158,8 @@ def quantize(
         _check_factors(model, given.equalization, source)
     seconds = time.perf_counter() - begun
     progress.say("writing the INT8 graph")
-    graph = quantized_graph(_equalized(model, given.equalization), placement, given.tensors, scheme)
+    corrected = _corrected(equalized_graph(model, given.equalization), given.bias_correction, placement)
+    graph = quantized_graph(corrected, placement, given.tensors, scheme, given.weights)
     check_model(graph, "the quantized graph")
     quantized = to_bytes(graph)
     test_frames = source.selftest().frames
@@ -200,15 +221,19 @@ def _placement(model: onnx.ModelProto, bundle: Bundle, keep_float: list[str]) ->
     return placement
 
 
-def _calibration(data: str | None, recipe: QuantizeRecipe) -> tuple[Dataset, CalibrationList]:
+def _calibration(
+    data: str | None, recipe: QuantizeRecipe, keep_out: FrameKeys = frozenset()
+) -> tuple[Dataset, CalibrationList]:
     if data is None:
         raise CalibrationError(
             "Found no data to calibrate on.", "Name a data set with --data, or ranges with --ranges."
         )
     dataset, wanted = open_dataset(data), recipe.calibration
     if wanted.list is not None:
-        return dataset, load_list(find_shipped("calibration", wanted.list))
-    return dataset, sample_list(dataset, wanted.split, wanted.frames)
+        chosen = load_list(find_shipped("calibration", wanted.list))
+    else:
+        chosen = sample_list(dataset, wanted.split, wanted.frames)
+    return dataset, without_frames(chosen, keep_out)
 
 
 def _images(
@@ -222,8 +247,41 @@ def _images(
         yield fit_frame(frame.image_rgb, size_hw)
 
 
-def _equalized(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]]) -> onnx.ModelProto:
+def equalized_graph(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]]) -> onnx.ModelProto:
+    """A float graph with its channels divided by factors, as `ranges.json` keeps them."""
     return apply_factors(model, {name: np.array(values, np.float32) for name, values in factors.items()})
+
+
+def _corrections(
+    model: onnx.ModelProto,
+    placement: Placement,
+    ranges: Mapping[str, TensorRange],
+    scheme: Scheme,
+    granularity: Granularity,
+    frames: Iterable[npt.NDArray[np.uint8]],
+) -> dict[str, list[float]]:
+    """Corrections of biases of an equalised float graph, as ranges keep them."""
+    grids = {name: Grid.covering(span.low, span.high, scheme) for name, span in ranges.items()}
+    scales = node_weight_scales(GraphView(model), placement, grids, granularity)
+    inputs = correctable(model, placement)
+    means = channel_means(model, list(dict.fromkeys(inputs.values())), frames)
+    return {name: values.tolist() for name, values in bias_corrections(model, scales, means).items() if name in inputs}
+
+
+def _corrected(
+    model: onnx.ModelProto, corrections: Mapping[str, Sequence[float]], placement: Placement
+) -> onnx.ModelProto:
+    """The float graph with the corrections of those operators that are quantized; in float none is due."""
+    int8, view = set(placement.int8_nodes), GraphView(model)
+    channels = {
+        node.name: view.static_shape(node.output[0])[1] for node in model.graph.node if node.name in corrections
+    }
+    for name, values in corrections.items():
+        expected = channels.get(name, "no such operator")
+        if expected != len(values):
+            raise CalibrationError(f"Found {len(values)} corrections for the bias of {name!r}, expected {expected}.")
+    due = {name: np.array(values, np.float32) for name, values in corrections.items() if name in int8}
+    return apply_corrections(model, due)
 
 
 def _check_factors(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]], source: Bundle) -> None:
@@ -238,7 +296,7 @@ def _check_factors(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]
     logits, frame = source.manifest.logits, source.selftest().frames[:1]
     expected, found = (
         run_reference(to_bytes(output_logits(graph, logits)), {FRAME: frame}, [logits])[0]
-        for graph in (model, _equalized(model, factors))
+        for graph in (model, equalized_graph(model, factors))
     )
     difference = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
     if not difference <= EQUALIZED_TOLERANCE:
@@ -250,5 +308,7 @@ def _check_factors(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]
 
 
 def _described(recipe: QuantizeRecipe, ranges: Ranges, scheme: Scheme) -> dict[str, Any]:
-    described: dict[str, Any] = msgspec.to_builtins(recipe)
-    return {**described, "observer": ranges.observer, "data": ranges.data, "scheme": scheme}
+    plain: dict[str, Any] = msgspec.to_builtins(recipe)
+    described = {name: plain[name] for name in QuantizeRecipe.__struct_fields__}
+    found = {"observer": ranges.observer, "weights": ranges.weights, "bias_correction": bool(ranges.bias_correction)}
+    return {**described, **found, "data": ranges.data, "scheme": scheme}

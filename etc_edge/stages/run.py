@@ -17,16 +17,20 @@ from etc_edge.core.progress import Progress, Silent
 from etc_edge.core.results import Latency
 from etc_edge.frames.jsonl_sink import JsonlSink
 from etc_edge.frames.label_sink import LabelSink
-from etc_edge.frames.network_source import NetworkSource
+from etc_edge.frames.live_source import LiveSource
 from etc_edge.frames.overlay import Overlay
-from etc_edge.frames.sink import Sink
+from etc_edge.frames.sink import NullSink, Sink
 from etc_edge.frames.source import ASSUMED_FPS, Source, open_source
+from etc_edge.frames.stream_sink import StreamSink, is_address
 from etc_edge.frames.video_sink import VideoSink
+from etc_edge.frames.video_source import VideoSource
 from etc_edge.runtime.segmenter import Segmenter
 from etc_edge.runtime.steadiness import SteadinessWatch
 from etc_edge.runtime.streams import Stream, Streams
 
 _SECONDS_BETWEEN_FIGURES = 0.5
+
+NULL = "null"
 
 
 @dataclass(frozen=True)
@@ -38,20 +42,32 @@ class Outputs:
         labels: a folder of label PNGs.
         json: a file with one JSON object a frame.
         steadiness: whether those objects hold running tc and flicker against the frame before.
+        others: further videos, addresses to send to (`rtsp://…`, `tcp://…`, `udp://…`), or `null`; any number.
     """
 
     video: Path | None = None
     labels: Path | None = None
     json: Path | None = None
     steadiness: bool = False
+    others: tuple[str, ...] = ()
+
+    @property
+    def videos(self) -> list[Path]:
+        """Every video file."""
+        others = [Path(name) for name in self.others if name != NULL and not is_address(name)]
+        return [*([] if self.video is None else [self.video]), *others]
 
     def numbered(self, number: int) -> Outputs:
-        """The outputs of one of several sources: `out-1.mp4`, `labels-1`, `out-1.jsonl`."""
+        """The outputs of one of several sources: `out-1.mp4`, `labels-1`, `out-1.jsonl`, `rtsp://server/street-1`.
+
+        Raises:
+            SinkError: several sources would be sent to one `tcp` or `udp` address.
+        """
         video, labels, json = (
             path and path.with_name(f"{path.stem}-{number}{path.suffix}")
             for path in (self.video, self.labels, self.json)
         )
-        return Outputs(video, labels, json, self.steadiness)
+        return Outputs(video, labels, json, self.steadiness, tuple(_numbered(name, number) for name in self.others))
 
 
 @dataclass(frozen=True)
@@ -65,6 +81,7 @@ class RunReport:
         frames_by_source: how many were labelled, of each source.
         dropped: frames of live sources that were not waited for, by stage.
         seconds: from the first frame asked for until every output was finished.
+        decoders: what decoded each source, `software` or a device type of FFmpeg's; "" where nothing was to decode.
         stages_ms: milliseconds a frame by stage; `latency` is preprocess, infer and postprocess together. Of several
             sources what each has to itself has its number: `decode 1`.
     """
@@ -75,6 +92,7 @@ class RunReport:
     frames_by_source: tuple[int, ...]
     dropped: dict[str, int]
     seconds: float
+    decoders: tuple[str, ...]
     stages_ms: dict[str, Latency]
 
     @property
@@ -96,6 +114,7 @@ def run(
     frames: int | None = None,
     threads: int | None = None,
     progress: Progress | None = None,
+    wait: bool | None = None,
 ) -> RunReport:
     """Label sources' frames and write the results, decoding and writing while the network works.
 
@@ -110,6 +129,7 @@ def run(
         frames: how many of each source; None takes all.
         threads: processor threads of one inference; None takes all that this process may use.
         progress: told of every frame, with frames a second and latency, and of streams that go away and come back.
+        wait: whether everything waits for outputs that are too slow, or nothing does; None lets files wait for files.
 
     Raises:
         EtcEdgeError: the model cannot run here, a frame cannot be read, or an output cannot be written.
@@ -121,16 +141,16 @@ def run(
     with ExitStack() as stack:
         opened = [stack.enter_context(open_source(name)) for name in names]
         for source in opened:
-            if isinstance(source, NetworkSource):
+            if isinstance(source, LiveSource):
                 source.told = progress.say
         places = [outputs] if len(opened) == 1 else [outputs.numbered(number) for number in range(1, len(opened) + 1)]
         _refuse_to_overwrite(places, opened)
         lanes = [
-            Stream(source, _sinks(place, source, label_set, model.stem, stack))
+            Stream(source, _sinks(place, source, label_set, model.stem, stack, progress))
             for place, source in zip(places, opened, strict=True)
         ]
         segmenter = stack.enter_context(Segmenter.load(model, target, threads, progress))
-        streams = Streams(lanes, segmenter.segment, frames=frames)
+        streams = Streams(lanes, segmenter.segment, frames=frames, wait=wait)
         manifest, count = segmenter.compiled.manifest, segmenter.threads
         begun = time.perf_counter()
         with closing(iter(streams)) as results, progress.task(segmenter.name, _total(opened, frames)) as task:
@@ -143,7 +163,8 @@ def run(
     seconds = time.perf_counter() - begun
     stages_ms = {name: found for name, timings in streams.timings.items() if (found := timings.figures())}
     backend = f"{manifest.backend} {manifest.backend_version}"
-    return RunReport(manifest.name, backend, count, streams.labelled, streams.dropped, seconds, stages_ms)
+    decoders = tuple(str(getattr(source, "decoder", "")) for source in opened)
+    return RunReport(manifest.name, backend, count, streams.labelled, streams.dropped, seconds, decoders, stages_ms)
 
 
 def _total(sources: Sequence[Source], frames: int | None) -> int | None:
@@ -153,14 +174,35 @@ def _total(sources: Sequence[Source], frames: int | None) -> int | None:
     return sum(known) if len(known) == len(counts) else None
 
 
-def _sinks(outputs: Outputs, source: Source, label_set: LabelSet, title: str, stack: ExitStack) -> dict[str, Sink]:
+def _numbered(name: str, number: int) -> str:
+    if name == NULL:
+        return name
+    if not is_address(name):
+        path = Path(name)
+        return str(path.with_name(f"{path.stem}-{number}{path.suffix}"))
+    if not name.lower().startswith("rtsp:"):
+        raise SinkError(f"Found several sources and the one address {name}.", "RTSP takes each at a path of its own.")
+    before, mark, query = name.partition("?")
+    return f"{before}-{number}{mark}{query}"
+
+
+def _sinks(
+    outputs: Outputs, source: Source, label_set: LabelSet, title: str, stack: ExitStack, progress: Progress
+) -> dict[str, Sink]:
     """The outputs that were asked for, by the name that their timings get."""
     sinks: dict[str, Sink] = {}
-    if outputs.video is not None:
-        overlay = Overlay(label_set, title=title)
-        sinks["video"] = stack.enter_context(
-            VideoSink(outputs.video, source.fps or ASSUMED_FPS, overlay, timed=source.live)
+    fps = source.fps or ASSUMED_FPS
+    sound = source.path if isinstance(source, VideoSource) else None
+    for number, path in enumerate(outputs.videos, 1):
+        sinks["video" if number == 1 else f"video {path.name}"] = stack.enter_context(
+            VideoSink(path, fps, Overlay(label_set, title=title), timed=source.live, sound=sound)
         )
+    for name in outputs.others:
+        if is_address(name):
+            stream = StreamSink(name, fps, Overlay(label_set, title=title), told=progress.say)
+            sinks[f"stream {stream.name}"] = stack.enter_context(stream)
+        elif name == NULL:
+            sinks[NULL] = stack.enter_context(NullSink())
     if outputs.labels is not None:
         sinks["labels"] = stack.enter_context(LabelSink(outputs.labels))
     if outputs.json is not None:
@@ -173,7 +215,7 @@ def _sinks(outputs: Outputs, source: Source, label_set: LabelSet, title: str, st
 def _refuse_to_overwrite(places: Sequence[Outputs], sources: Sequence[Source]) -> None:
     read = {Path(source.name).resolve() for source in sources}
     for place in places:
-        for path in (place.video, place.labels, place.json):
+        for path in (*place.videos, place.labels, place.json):
             if path is not None and path.exists() and path.resolve() in read:
                 raise SinkError(f"Found {path} as source and as output, expected two places.", "Choose another output.")
 

@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from torch import nn
 
     from etc_edge.core.labels import LabelSet
-    from etc_edge.training.loop import Run
+    from etc_edge.training.frames import Labelled
+    from etc_edge.training.loop import Learner, Run
     from etc_edge.training.processes import Processes
     from etc_edge.training.recipe import TrainRecipe
     from etc_edge.training.samples import AugmentedFrames
+    from etc_edge.training.watch import Examination
 
 WEIGHTS = "model.safetensors"
 RECIPE = "recipe.yaml"
@@ -100,7 +102,7 @@ def train(
         if processes.is_first:
             preprocessing = Preprocessing(recipe.input_size_hw, recipe.mean_rgb, recipe.std_rgb)
             save_released(Released(recipe.network, trained.network, label_set, preprocessing), weights)
-    return TrainingResult(weights, trained.iterations, trained.miou, processes.is_first)
+    return TrainingResult(weights, trained.iterations, trained.watch.last.get("miou"), processes.is_first)
 
 
 def _with_files(
@@ -136,7 +138,9 @@ def _prepare(
     from etc_edge.data.dataset import open_dataset
     from etc_edge.models.table import build_network
     from etc_edge.training.frames import hold_out, labelled_frames
-    from etc_edge.training.loop import Run
+    from etc_edge.training.loop import Learner, Run, comparable
+    from etc_edge.training.normalisation import Normalisation
+    from etc_edge.training.optimisation import make_optimizer
     from etc_edge.training.pairs.source import open_pairs
     from etc_edge.training.samples import AugmentedFrames, SampleMakers
     from etc_edge.training.teaching import open_teacher
@@ -164,11 +168,30 @@ def _prepare(
     network.to(processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     if not resume:
         _start(network, recipe, samples, progress)
+    learner = Learner(
+        network,
+        lambda trained, terms: make_optimizer(trained, recipe.optimizer, terms),
+        Normalisation(recipe.mean_rgb, recipe.std_rgb, processes.device),
+    )
     run = Run(
-        recipe, network, samples, held_out, len(dataset.label_set), dataset.label_set.void, out, teaching.teacher,
-        processes,
+        recipe, comparable(recipe), learner, samples, _examination(recipe, held_out, dataset.label_set, learner),
+        len(dataset.label_set), dataset.label_set.void, out, teaching.teacher, processes,
     )  # fmt: skip
     return run, dataset.label_set
+
+
+def _examination(recipe: TrainRecipe, held_out: list[Labelled], labels: LabelSet, learner: Learner) -> Examination:
+    """Once an epoch mIoU and steadiness on the frames that are held out, in the number format of training."""
+    from etc_edge.training.precision import autocast_type
+    from etc_edge.training.validation import HeldOut, copies, network_labels
+    from etc_edge.training.watch import Examination
+
+    if not held_out:
+        return Examination()
+    size_hw, normalise = recipe.input_size_hw, learner.normalise
+    kind = autocast_type(recipe.precision, normalise.device)
+    frames = HeldOut(held_out, size_hw, len(labels), labels.void, copies(size_hw, recipe.mean_rgb))
+    return Examination(lambda network: frames.figures(network_labels(network, size_hw, normalise, kind)))
 
 
 def _start(network: nn.Module, recipe: TrainRecipe, samples: AugmentedFrames, progress: Progress) -> None:

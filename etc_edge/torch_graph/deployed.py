@@ -91,8 +91,8 @@ class Deployed(nn.Module):
         self._quantizer, wide = quantizer or Simulated(), set(wide)
         with torch.no_grad():
             values = {name: value.detach() for name, value in graph.prepared().items()}
-        done = _makes(graph.steps, self.start)
-        steps = [step for step in graph.steps if done.isdisjoint(step.outputs)]
+        wanted = _makes(graph.steps, output) - _makes(graph.steps, self.start)
+        steps = [step for step in graph.steps if wanted.intersection(step.outputs)]
         self._steps = [_with_pair(step, values, self._quantizer) for step in steps]
         self._types = [torch.float32 if wide.intersection(step.outputs) else dtype for step in steps]
         self._places: dict[tuple[str, torch.dtype], str] = {}
@@ -121,7 +121,8 @@ class Deployed(nn.Module):
             self._look_at(step, operands, given)
             tensors.update((name, _as(value, kind)) for name, value in zip(step.outputs, given, strict=False))
             for name in step.last:
-                tensors.pop(name, None)
+                if name != self.output:
+                    tensors.pop(name, None)
         return tensors[self.output]
 
     def _look_at(self, step: Step, operands: list[Tensor | None], results: tuple[Tensor, ...]) -> None:

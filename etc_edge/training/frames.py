@@ -17,7 +17,7 @@ UInt8 = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True)
 class Labelled:
-    """A labelled frame: its clip and its index there."""
+    """A labelled frame, or one that stands in the place of one: its clip and its index there."""
 
     clip: Clip
     index: int
@@ -32,6 +32,18 @@ def labelled_frames(clips: Sequence[Clip], where: str) -> list[Labelled]:
     found = [Labelled(clip, index) for clip in clips for index in clip.labelled]
     if not found:
         raise DatasetError(f"Found no labelled frame in {where}.")
+    return found
+
+
+def every_frame(clips: Sequence[Clip], where: str) -> list[Labelled]:
+    """Every frame of the clips, in order, for losses that need no labels.
+
+    Raises:
+        DatasetError: there is none.
+    """
+    found = [Labelled(clip, index) for clip in clips for index in range(len(clip))]
+    if not found:
+        raise DatasetError(f"Found no frame in {where}.")
     return found
 
 
@@ -57,16 +69,15 @@ def hold_out(frames: Sequence[Labelled], share: float, blocks: int) -> tuple[lis
     )
 
 
-def read_labelled(frame: Labelled, size_hw: tuple[int, int]) -> tuple[UInt8, UInt8]:
-    """Image and labels of a frame, brought to `size_hw`.
+def read_labelled(frame: Labelled, size_hw: tuple[int, int], void: int) -> tuple[UInt8, UInt8]:
+    """Image and labels of a frame, brought to `size_hw`; without labels every pixel is `void`.
 
     Raises:
-        DatasetError: the frame has no labels, or cannot be read.
+        DatasetError: the frame cannot be read.
     """
     read = frame.clip[frame.index]
-    if read.labels is None:
-        raise DatasetError(f"Found no labels for frame {frame.index} of the clip {frame.clip.name}.")
-    return fitted(read.image_rgb, size_hw), fit_labels(read.labels, size_hw)
+    labels = np.full(size_hw, void, np.uint8) if read.labels is None else fit_labels(read.labels, size_hw)
+    return fitted(read.image_rgb, size_hw), labels
 
 
 def fitted(image: UInt8, size_hw: tuple[int, int]) -> UInt8:

@@ -4,28 +4,28 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from etc_edge.core.errors import RecipeError, TrainingError
 from etc_edge.core.progress import Progress
 from etc_edge.training.batches import Batch, load_batches
 from etc_edge.training.embedding import Embedding
-from etc_edge.training.frames import Labelled
 from etc_edge.training.interruption import Interruption, deferred_interruption
 from etc_edge.training.journal import Journal
 from etc_edge.training.normalisation import Normalisation
-from etc_edge.training.optimisation import MovingAverage, make_optimizer, set_rate
+from etc_edge.training.optimisation import MovingAverage, set_rate
 from etc_edge.training.plan import Plan
 from etc_edge.training.precision import autocast_type
 from etc_edge.training.processes import Processes, is_lost_process
-from etc_edge.training.recipe import TrainRecipe
+from etc_edge.training.recipe import LearningRecipe, TrainRecipe
 from etc_edge.training.samples import AugmentedFrames
 from etc_edge.training.snapshot import (
     Snapshot,
@@ -37,10 +37,30 @@ from etc_edge.training.snapshot import (
 from etc_edge.training.step import Forward
 from etc_edge.training.teacher import Teacher
 from etc_edge.training.terms import Loss
-from etc_edge.training.validation import held_out_figures
+from etc_edge.training.watch import Examination, Watch
 
 SNAPSHOT = "checkpoint.pt"
 _LOG_EVERY = 10
+# Figures beside the bar, and what they are called there.
+_SHOWN = {"miou": "mIoU", "tc": "tc", "agreement": "agreement"}
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What a run trains.
+
+    Args:
+        network: on its device; in training it gives (logits, auxiliary logits or None), in evaluation logits.
+        optimizer: makes the optimiser of the network and of those terms of the loss that learn. Each of its groups
+            has a `peak`, the rate at the height of the schedule.
+        normalise: uint8 frames to images, which terms of the loss compare.
+        as_input: uint8 frames to what the network takes; None where that is the images.
+    """
+
+    network: nn.Module
+    optimizer: Callable[[nn.Module, nn.Module], Optimizer]
+    normalise: Normalisation
+    as_input: Callable[[Tensor], Tensor] | None = None
 
 
 @dataclass(frozen=True)
@@ -48,36 +68,45 @@ class Run:
     """What a run is made of.
 
     Args:
-        recipe: how to train.
-        network: on its device, pre-trained start included.
-        samples: what is trained on.
-        held_out: labelled frames to watch progress on; may be empty.
+        recipe: how to go about it.
+        identity: the whole recipe as text, to refuse a resumption with another one.
+        learner: what is trained.
+        samples: what it is trained on.
+        examination: how it is watched.
         classes: number of classes.
         void: the label value that is left out.
         folder: where checkpoint and journal go.
         teacher: what is distilled from, or None.
         processes: this process among all of the run.
+        labelled: whether the samples have labels.
     """
 
-    recipe: TrainRecipe
-    network: nn.Module
+    recipe: LearningRecipe
+    identity: str
+    learner: Learner
     samples: AugmentedFrames
-    held_out: list[Labelled]
+    examination: Examination
     classes: int
     void: int
     folder: Path
     teacher: Teacher | None
     processes: Processes
+    labelled: bool = True
 
 
 @dataclass(frozen=True)
 class Trained:
-    """A finished run: the network to release (the moving average where there is one) and its figures."""
+    """A finished run.
+
+    Args:
+        network: to release: the moving average where there is one, the best where the examination chooses.
+        iterations: steps done.
+        watch: what examinations found.
+    """
 
     network: nn.Module
     iterations: int
-    miou: float | None
-    best_miou: float | None
+    watch: Watch
 
 
 class Training:
@@ -96,22 +125,23 @@ class Training:
         self.run, self.recipe, self.progress, self.processes = run, recipe, progress, run.processes
         device = run.processes.device
         self.kind = autocast_type(recipe.precision, device)
-        self.normalise = Normalisation(recipe.mean_rgb, recipe.std_rgb, device)
-        self.plan = Plan(run.samples.clip_of, recipe.schedule.batch_size, recipe.schedule.epochs, recipe.seed)
+        schedule, learner = recipe.schedule, run.learner
+        self.plan = Plan(run.samples.clip_of, schedule.batch_size, schedule.epochs, recipe.seed, schedule.steps)
         self._check_parts()
-        self.loss = Loss(recipe, run.classes, None if run.teacher is None else run.teacher.gives_features)
+        gives_features = None if run.teacher is None else run.teacher.gives_features
+        self.loss = Loss(recipe, run.classes, gives_features, run.labelled)
         self.loss.modules.to(device)
-        self.network = self.processes.shared_norms(run.network)
-        self.optimizer = make_optimizer(self.network, recipe.optimizer, self.loss.modules)
+        self.network = self.processes.shared_norms(learner.network)
+        self.optimizer = learner.optimizer(self.network, self.loss.modules)
         self.average = None if recipe.ema_decay is None else MovingAverage(self.network, recipe.ema_decay)
         self.wrapped = self.processes.wrap(self.network)
         embedding = Embedding(self.network) if self.loss.needs_features else None
         self.forward = Forward(
-            self.wrapped, self.normalise, self.kind, run.void, embedding, run.teacher, self.processes.mean
-        )
+            self.wrapped, learner.normalise, learner.as_input, self.kind, run.void, embedding, run.teacher,
+            self.processes.mean,
+        )  # fmt: skip
         self.iteration = 0
-        self.miou: float | None = None
-        self.best: float | None = None
+        self.watch = Watch(run.examination)
 
     def _check_parts(self) -> None:
         size, parts = self.recipe.schedule.batch_size, self.recipe.schedule.accumulate * self.processes.count
@@ -144,13 +174,18 @@ class Training:
                 begun, first = time.monotonic(), self.iteration
                 saved_at = begun
                 self.wrapped.train()
-                for batch in self._batches():
+                if self.iteration == 0 and self._examined() and journal is not None:
+                    journal.write(0, epoch=0.0, **self.watch.last)
+                ended = self._ended()
+                for batch in () if ended else self._batches():
                     figures = self._step_of_all(batch, interruption)
                     stop = figures.pop("stop") > 0
                     self.iteration += 1
-                    if self.iteration % self.plan.per_epoch == 0:
-                        figures |= self._validate()
-                    if journal is not None and ("miou" in figures or self.iteration % _LOG_EVERY == 0):
+                    examined = self._examined()
+                    if examined:
+                        figures |= self.watch.last
+                        ended = self._ended()
+                    if journal is not None and (examined or self.iteration % _LOG_EVERY == 0):
                         journal.write(self.iteration, epoch=self.iteration / self.plan.per_epoch, **figures)
                     now = time.monotonic()
                     left_s = (now - begun) / (self.iteration - first) * (self.plan.iterations - self.iteration)
@@ -163,12 +198,16 @@ class Training:
                             f"Stopped on request after iteration {self.iteration} of {self.plan.iterations}.",
                             "Go on with --resume.",
                         )
+                    if ended:
+                        break
                 self._save()
         finally:
             if journal is not None:
                 journal.close()
-        released = self.network if self.average is None else self.average.network
-        return Trained(released.eval(), self.iteration, self.miou, self.best)
+        released = self._judged()
+        if self.watch.chosen is not None:
+            released.load_state_dict(self.watch.chosen)
+        return Trained(released.eval(), self.iteration, self.watch)
 
     def _batches(self) -> Iterator[Batch]:
         try:
@@ -199,9 +238,7 @@ class Training:
 
     def step(self, batch: Batch, interruption: Interruption) -> dict[str, float]:
         """One step: forward, loss, backward, optimiser. The figures of it, and whether a stop was asked for."""
-        rate = set_rate(
-            self.optimizer, self.recipe.optimizer, self.recipe.schedule, self.iteration, self.plan.iterations
-        )
+        rate = set_rate(self.optimizer, self.recipe.schedule, self.iteration, self.plan.iterations)
         self.optimizer.zero_grad(set_to_none=True)
         parts = batch.parts(self.recipe.schedule.accumulate)
         sums: dict[str, torch.Tensor] = {}
@@ -222,7 +259,7 @@ class Training:
         if not math.isfinite(figures["loss"]):
             raise TrainingError(
                 f"Found a loss of {figures['loss']} at iteration {self.iteration}.",
-                "Lower optimizer.lr, or raise schedule.warmup_iterations.",
+                "Lower the learning rate, or warm up for longer.",
             )
         self.processes.mean_gradients(self.loss.modules)
         self.optimizer.step()
@@ -230,27 +267,25 @@ class Training:
             self.average.update(self.network, self.iteration)
         return {**figures, "lr": rate}
 
-    def _validate(self) -> dict[str, float]:
-        if not self.run.held_out or not self.processes.is_first:
-            return {}
-        judged = self.network if self.average is None else self.average.network
-        found = held_out_figures(
-            judged,
-            self.run.held_out,
-            self.recipe.input_size_hw,
-            self.run.classes,
-            self.run.void,
-            self.normalise,
-            self.kind,
-        )
-        self.miou = found.miou
-        self.best = self.miou if self.best is None else max(self.best, self.miou)
-        return {"miou": found.miou, "tc": found.tc}
+    def _judged(self) -> nn.Module:
+        return self.network if self.average is None else self.average.network
+
+    def _examined(self) -> bool:
+        """Examine the network if it is time; the first process does. Whether it was time."""
+        if not self.watch.due(self.iteration, self.plan.per_epoch, self.plan.iterations):
+            return False
+        if self.processes.is_first:
+            self.watch.take(self._judged(), self.iteration)
+        return True
+
+    def _ended(self) -> bool:
+        """Whether the first process has seen enough, as all of them learn."""
+        own = torch.tensor(float(self.watch.seen_enough), device=self.processes.device)
+        return float(self.processes.mean(own)) > 0.0
 
     def _shown(self, loss: float, left_s: float) -> dict[str, str]:
         shown = {"loss": f"{loss:.3f}"}
-        if self.miou is not None:
-            shown["mIoU"] = f"{self.miou:.3f}"
+        shown |= {_SHOWN[name]: f"{value:.4f}" for name, value in self.watch.last.items() if name in _SHOWN}
         shown["left"] = f"{left_s / 60:.0f} min" if left_s >= 90 else f"{left_s:.0f} s"
         return shown
 
@@ -265,19 +300,20 @@ class Training:
         save_snapshot(
             Snapshot(
                 self.iteration,
-                comparable(self.recipe),
+                self.run.identity,
                 self.network.state_dict(),
                 self.optimizer.state_dict(),
                 average,
                 self.loss.modules.state_dict(),
-                {"last": self.miou, "best": self.best},
+                self.watch.state(),
+                self.watch.chosen,
                 generator_states(),
             ),
             self._snapshot_path,
         )
 
     def _restore(self, snapshot: Snapshot) -> None:
-        if snapshot.recipe != comparable(self.recipe):
+        if snapshot.recipe != self.run.identity:
             raise RecipeError(
                 f"Found a checkpoint in {self.run.folder} that was made with another recipe.",
                 "Resume with the recipe it was started with, or start anew with another --out.",
@@ -288,12 +324,12 @@ class Training:
         if self.average is not None and snapshot.average is not None:
             self.average.network.load_state_dict(snapshot.average)
         self.iteration = snapshot.iteration
-        self.miou, self.best = snapshot.miou["last"], snapshot.miou["best"]
+        self.watch.restore(snapshot.watched, snapshot.chosen)
         restore_generators(snapshot.generators)
 
 
 def comparable(recipe: TrainRecipe) -> str:
-    """The recipe as JSON without what does not change the result: workers, pace of checkpoints, places of files."""
+    """A training recipe as JSON without what does not change the result: workers, checkpoints, places of files."""
     plain = msgspec.to_builtins(recipe)
     for name in ("workers", "checkpoint_every_s", "pretrained", "start"):
         plain.pop(name)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any, cast
 
 import torch
@@ -16,12 +17,13 @@ from etc_edge.training.recipe import OptimizerRecipe, ScheduleRecipe
 def make_optimizer(network: nn.Module, recipe: OptimizerRecipe, terms: nn.Module | None = None) -> Optimizer:
     """An optimiser with two groups: what a pre-trained start may cover, and the heads at their own rate.
 
-    `terms` are those of the loss that learn; they do so at the heads' rate.
+    `terms` are those of the loss that learn; they do so at the heads' rate. Each group keeps the rate that it has at
+    the height of the schedule as `peak`.
     """
     heads = {id(parameter) for parameter in cast(SegmentationNetwork, network).head_parameters()}
     groups: list[dict[str, Any]] = [
-        {"params": [p for p in network.parameters() if id(p) not in heads], "factor": 1.0},
-        {"params": [p for p in network.parameters() if id(p) in heads], "factor": recipe.head_lr_factor},
+        {"params": [p for p in network.parameters() if id(p) not in heads], "peak": recipe.lr},
+        {"params": [p for p in network.parameters() if id(p) in heads], "peak": recipe.lr * recipe.head_lr_factor},
     ]
     if terms is not None:
         groups[1]["params"] += list(terms.parameters())
@@ -31,17 +33,19 @@ def make_optimizer(network: nn.Module, recipe: OptimizerRecipe, terms: nn.Module
     return SGD(groups, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
 
 
-def set_rate(optimizer: Optimizer, recipe: OptimizerRecipe, schedule: ScheduleRecipe, iteration: int, of: int) -> float:
-    """Set the learning rate of iteration `iteration` of `of` and return it.
+def set_rate(optimizer: Optimizer, schedule: ScheduleRecipe, iteration: int, of: int) -> float:
+    """Set the learning rates of iteration `iteration` of `of` and return that of the first group.
 
-    lr · (1 − iteration / of) ** poly_power, with a linear rise over the first `warmup_iterations`. A function of
-    the iteration alone, so a resumed run needs no schedule state.
+    peak · (1 − iteration / of) ** poly_power, or peak · (1 + cos(π · iteration / of)) / 2, with a linear rise over
+    the first `warmup_iterations`. A function of the iteration alone, so a resumed run needs no schedule state.
     """
-    rate: float = recipe.lr * (1.0 - iteration / of) ** schedule.poly_power
+    done = iteration / of
+    share = (1.0 - done) ** schedule.poly_power if schedule.curve == "poly" else 0.5 * (1.0 + math.cos(math.pi * done))
     if iteration < schedule.warmup_iterations:
-        rate *= (iteration + 1) / schedule.warmup_iterations
+        share *= (iteration + 1) / schedule.warmup_iterations
     for group in optimizer.param_groups:
-        group["lr"] = rate * group["factor"]
+        group["lr"] = share * group["peak"]
+    rate: float = optimizer.param_groups[0]["lr"]
     return rate
 
 

@@ -31,6 +31,7 @@ class Plan:
         batch_size: samples an iteration.
         epochs: number of epochs.
         seed: of the order.
+        steps: number of iterations, instead of `epochs`.
 
     Raises:
         TrainingError: fewer samples than a batch.
@@ -40,6 +41,7 @@ class Plan:
     batch_size: int
     epochs: int
     seed: int
+    steps: int | None = None
 
     def __post_init__(self) -> None:
         if len(self.clip_of) < self.batch_size:
@@ -56,7 +58,7 @@ class Plan:
     @property
     def iterations(self) -> int:
         """Iterations of the whole run."""
-        return self.per_epoch * self.epochs
+        return self.per_epoch * self.epochs if self.steps is None else self.steps
 
     def order(self, epoch: int) -> npt.NDArray[np.int64]:
         """The samples in the order that an epoch takes them."""

@@ -73,6 +73,21 @@ class Processes:
         dist.all_reduce(total)
         return total / self.count
 
+    def meet(self) -> None:
+        """Wait until all processes have come here.
+
+        Raises:
+            TrainingError: one of them is gone.
+        """
+        if self.count == 1:
+            return
+        try:
+            dist.barrier()
+        except RuntimeError as error:
+            if not is_lost_process(error):
+                raise
+            raise TrainingError("Another process ended before training began.", "See what it says.") from error
+
     def mean_gradients(self, module: nn.Module) -> None:
         """Average the gradients of a module that is not wrapped."""
         if self.count > 1:

@@ -129,56 +129,68 @@ class OptimizerRecipe(_Recipe, frozen=True, kw_only=True):
 
 
 class ScheduleRecipe(_Recipe, frozen=True, kw_only=True):
-    """Length of training; the rate falls as (1 − iteration / iterations) ** `poly_power`.
+    """Length of training; the rate falls as (1 − iteration / iterations) ** `poly_power`, or along half a cosine.
 
-    A batch that does not fit into memory is taken in `accumulate` parts, whose gradients are added up.
+    `steps` counts iterations and comes before `epochs`. A batch that does not fit into memory is taken in
+    `accumulate` parts, whose gradients are added up.
     """
 
     epochs: Count = 200
+    steps: Count | None = None
     batch_size: Count = 8
     accumulate: Count = 1
+    curve: Literal["poly", "cosine"] = "poly"
     poly_power: NonNegative = 0.9
     warmup_iterations: Annotated[int, msgspec.Meta(ge=0)] = 0
 
 
-class TrainRecipe(_Recipe, frozen=True, kw_only=True):
-    """A whole training run.
+class LearningRecipe(_Recipe, frozen=True, kw_only=True):
+    """What the loop follows, whatever it trains.
 
     Args:
-        network: name of the network.
-        input_size_hw: size that frames are resized to, in training as on the device.
-        augmentation: the random transform.
-        data: which frames.
         pairs: where the other frames of a sample come from, for terms that compare frames; None for single frames.
-        teacher: what is distilled from, for terms that need a teacher.
         losses: terms of the loss and their weights.
-        optimizer, schedule: see there.
-        pretrained: file of ImageNet weights for the backbone, relative to the command's --weights folder.
-        start: file of weights of the whole network to go on from, instead of `pretrained`; a missing auxiliary
-            head starts fresh. The command's --start comes before it.
+        schedule: see there.
         ema_decay: keep a moving average of the weights and release that; None for no average.
-        mean_rgb, std_rgb: normalisation, in 0–255 units.
         seed: of the weights, the order and the augmentation.
         precision: `auto` takes bf16 where the processor has it.
         workers: processes that read and augment.
         checkpoint_every_s: seconds between checkpoints.
     """
 
-    network: str
-    input_size_hw: tuple[Side, Side]
-    augmentation: AugmentationRecipe
-    data: DataRecipe = DataRecipe()
     pairs: PairsRecipe | None = None
-    teacher: TeacherRecipe | None = None
     losses: Annotated[tuple[LossRecipe, ...], msgspec.Meta(min_length=1)] = (CrossEntropyRecipe(),)
-    optimizer: OptimizerRecipe = OptimizerRecipe()
     schedule: ScheduleRecipe = ScheduleRecipe()
-    pretrained: str | None = None
-    start: str | None = None
     ema_decay: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] | None = None
-    mean_rgb: tuple[float, float, float] = IMAGENET_MEAN_RGB
-    std_rgb: tuple[Positive, Positive, Positive] = IMAGENET_STD_RGB
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     workers: Annotated[int, msgspec.Meta(ge=0)] = 2
     checkpoint_every_s: NonNegative = 60.0
+
+
+class TrainRecipe(LearningRecipe, frozen=True, kw_only=True):
+    """A whole training run of a network of the table.
+
+    Args:
+        network: name of the network.
+        input_size_hw: size that frames are resized to, in training as on the device.
+        augmentation: the random transform.
+        data: which frames.
+        teacher: what is distilled from, for terms that need a teacher.
+        optimizer: see there.
+        pretrained: file of ImageNet weights for the backbone, relative to the command's --weights folder.
+        start: file of weights of the whole network to go on from, instead of `pretrained`; a missing auxiliary
+            head starts fresh. The command's --start comes before it.
+        mean_rgb, std_rgb: normalisation, in 0–255 units.
+    """
+
+    network: str
+    input_size_hw: tuple[Side, Side]
+    augmentation: AugmentationRecipe
+    data: DataRecipe = DataRecipe()
+    teacher: TeacherRecipe | None = None
+    optimizer: OptimizerRecipe = OptimizerRecipe()
+    pretrained: str | None = None
+    start: str | None = None
+    mean_rgb: tuple[float, float, float] = IMAGENET_MEAN_RGB
+    std_rgb: tuple[Positive, Positive, Positive] = IMAGENET_STD_RGB

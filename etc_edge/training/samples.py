@@ -73,7 +73,7 @@ class AugmentedFrames(Dataset[Sample]):
     def __getitem__(self, key: Key) -> Sample:
         epoch, position = key
         frame = self._frames[position]
-        image, labels = read_labelled(frame, self._input_size_hw)
+        image, labels = read_labelled(frame, self._input_size_hw, self._void)
         # The transform has a generator of its own: a recipe with pairs sees the labelled frames as one without does.
         seeds = [self._seed, epoch, position]
         transform = sample_transform(self._augmentation, self._input_size_hw, np.random.default_rng(seeds))

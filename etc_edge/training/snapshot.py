@@ -14,7 +14,7 @@ import torch
 from etc_edge.core.atomic import atomic_file
 from etc_edge.core.errors import CheckpointError
 
-VERSION = 2
+VERSION = 3
 # What torch and our own unpacking raise on a file that is cut short or something else.
 _UNREADABLE = (
     pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError,
@@ -31,7 +31,8 @@ class Snapshot:
         network, optimizer: their state dicts.
         average: state dict of the moving average, or None.
         terms: state dict of those terms of the loss that learn.
-        miou: `last` and `best` mIoU on the held-out frames so far, or None.
+        watched: what was found on frames kept out of training so far; see Watch.
+        chosen: state dict of the weights that were best there, or None.
         generators: states of torch's, numpy's and Python's global generators.
     """
 
@@ -41,7 +42,8 @@ class Snapshot:
     optimizer: dict[str, Any]
     average: dict[str, Any] | None
     terms: dict[str, Any]
-    miou: dict[str, float | None]
+    watched: dict[str, Any]
+    chosen: dict[str, Any] | None
     generators: dict[str, Any]
 
 

@@ -22,7 +22,8 @@ class Forward:
 
     Args:
         network: in training; it may be wrapped.
-        normalise: uint8 frames to its input.
+        normalise: uint8 frames to images, which terms of the loss compare.
+        as_input: uint8 frames to the network's input; None where that is the images.
         kind: number format of the pass, None for float32.
         void: label value that is left out.
         embedding: listens to the network where a term needs features, else None.
@@ -32,6 +33,7 @@ class Forward:
 
     network: nn.Module
     normalise: Normalisation
+    as_input: Callable[[Tensor], Tensor] | None
     kind: torch.dtype | None
     void: int
     embedding: Embedding | None
@@ -43,7 +45,8 @@ class Forward:
         images = [self.normalise(frames) for frames in batch.frames]
         device = images[0].device
         with autocast(self.kind, device):
-            logits, auxiliary = self.network(torch.cat(images) if len(images) > 1 else images[0])
+            inputs = images if self.as_input is None else [self.as_input(frames) for frames in batch.frames]
+            logits, auxiliary = self.network(torch.cat(inputs) if len(inputs) > 1 else inputs[0])
             teacher = () if self.teacher is None else self.teacher(batch)
         count, parts = images[0].shape[0], len(images)
         features = None if self.embedding is None else self.embedding.taken()

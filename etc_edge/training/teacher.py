@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import torch
@@ -11,7 +12,6 @@ from torch.nn import functional
 from etc_edge.losses.term import TeacherOutputs
 from etc_edge.training.batches import Batch, BatchTeacher
 from etc_edge.training.embedding import Embedding
-from etc_edge.training.normalisation import Normalisation
 
 
 class Teacher(Protocol):
@@ -28,22 +28,22 @@ class LiveTeacher:
 
     Args:
         network: in evaluation, on the training device.
-        normalise: to what it was trained on.
+        as_input: uint8 frames to what it takes: its normalisation, or the frames as they are.
+        gives_features: whether it runs its embedding layer, and what that gives is wanted.
     """
 
-    gives_features = True
-
-    def __init__(self, network: nn.Module, normalise: Normalisation) -> None:
-        self._network, self._normalise = network.eval().requires_grad_(False), normalise
-        self._embedding = Embedding(network)
+    def __init__(self, network: nn.Module, as_input: Callable[[Tensor], Tensor], gives_features: bool = True) -> None:
+        self._network, self._as_input = network.eval().requires_grad_(False), as_input
+        self.gives_features = gives_features
+        self._embedding = Embedding(network) if gives_features else None
 
     @torch.no_grad()
     def __call__(self, batch: Batch) -> tuple[TeacherOutputs, ...]:
         """See Teacher."""
         found = []
         for frames in batch.frames:
-            logits = self._network(self._normalise(frames)).float()
-            features = self._embedding.taken()
+            logits = self._network(self._as_input(frames)).float()
+            features = None if self._embedding is None else self._embedding.taken()
             valid = torch.ones(logits.shape[0], *logits.shape[2:], dtype=torch.bool, device=logits.device)
             found.append(TeacherOutputs(logits, features, valid))
         return tuple(found)

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from etc_edge.core.errors import RecipeError
 from etc_edge.losses.table import TERMS
 from etc_edge.losses.term import Need, StepOutputs, Term
-from etc_edge.training.recipe import StillsRecipe, TrainRecipe
+from etc_edge.training.recipe import LearningRecipe, StillsRecipe
 
 # For each thing that a term needs: what it is called, and how to get it.
 _NEEDS: dict[Need, tuple[str, str]] = {
@@ -47,17 +47,20 @@ class Loss:
         recipe: names the terms.
         classes: number of classes.
         teacher_gives_features: None where there is no teacher.
+        labels: whether the frames have labels.
 
     Raises:
         RecipeError: a term's settings do not fit the classes, or it needs what is not there.
     """
 
-    def __init__(self, recipe: TrainRecipe, classes: int, teacher_gives_features: bool | None) -> None:
+    def __init__(
+        self, recipe: LearningRecipe, classes: int, teacher_gives_features: bool | None, labels: bool = True
+    ) -> None:
         self.terms = [_term(entry, classes) for entry in recipe.losses]
-        given: set[Need] = {"labels", "features"}
+        given: set[Need] = {"labels", "features"} if labels else {"features"}
         if recipe.pairs is not None:
             given |= {"pair", "triple"} if recipe.pairs.frames == 3 else {"pair"}
-            given |= {"other_labels"} if isinstance(recipe.pairs, StillsRecipe) else set()
+            given |= {"other_labels"} if labels and isinstance(recipe.pairs, StillsRecipe) else set()
         if teacher_gives_features is not None:
             given |= {"teacher", "teacher_features"} if teacher_gives_features else {"teacher"}
         for entry in self.terms:

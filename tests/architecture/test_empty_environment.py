@@ -27,6 +27,7 @@ GRAPH_ROOMS = (
     "etc_edge.quantization",
     "etc_edge.stages.export",
     "etc_edge.stages.quantize",
+    "etc_edge.stages.sensitivity",
     "etc_edge.stages.inspect",
     "etc_edge.stages.demo",
 )

@@ -14,6 +14,7 @@ import pytest
 from etc_edge.core.errors import SourceError
 from etc_edge.frames.camera_source import CameraSource
 from etc_edge.frames.source import SCHEMES, Source, open_source
+from tests import system_gstreamer
 from tests.live_servers import SERVERS, LiveServer
 from tests.moving_square import SIZE_HW, picture, write_video
 
@@ -110,7 +111,17 @@ class TestCamera(SourceContract):
     scheme, frame_count, live = "camera", None, True
 
     def open(self, folder: Path) -> Source:
-        return CameraSource("camera", cv2.VideoCapture(str(write_video(folder / "a.mp4", 8)), cv2.CAP_FFMPEG))
+        video = str(write_video(folder / "a.mp4", 8))
+        return CameraSource("camera", lambda: cv2.VideoCapture(video, cv2.CAP_FFMPEG))
+
+
+@system_gstreamer.quiet
+class TestGStreamer(SourceContract):
+    scheme, frame_count = "gst", None
+
+    def open(self, folder: Path) -> Source:
+        system_gstreamer.needed()
+        return open_source("gst://videotestsrc num-buffers=6 ! video/x-raw,width=64,height=48,framerate=25/1")
 
 
 class NetworkContract(SourceContract):
@@ -148,5 +159,5 @@ class TestUdp(NetworkContract):
 def test_every_scheme_is_held_to_the_contract() -> None:
     kinds = [*SourceContract.__subclasses__(), *NetworkContract.__subclasses__()]
     held = {kind.scheme for kind in kinds if kind is not NetworkContract}
-    # Encrypted HTTP differs in nothing but its address.
-    assert held | {"https"} == set(SCHEMES.names())
+    # Encrypted HTTP differs in nothing but its address, and a CSI camera is a pipeline.
+    assert held | {"https", "csi"} == set(SCHEMES.names())

@@ -106,6 +106,23 @@ def test_training_step_times_every_group_of_losses(work: Path) -> None:
     assert len(found["goals"]) == 3
 
 
+def test_authors_way_runs_both_on_the_same_frames(work: Path) -> None:
+    weights, bundle = (REPOSITORY / "zoo" / f"pspnet_mobilenetv2-camvid{end}" for end in (".safetensors", "-int8.etc"))
+    arguments = (weights, bundle, "--source", "synthetic:street?size=360x480&seed=5", "--target", "onnxruntime")
+    found = record(work / "authors_way.json", "authors_way", *arguments, "--frames", 2, "--rounds", 1)
+    figures = found["figures"]
+    assert figures["ratio"] == pytest.approx(figures["times_ms"]["authors"][0] / figures["times_ms"]["ours"][0])
+    assert figures["agreement"] > 0.9, "both run the same network"
+
+
+def test_torch_gpu_says_what_it_leaves_out_without_a_gpu() -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("there is a GPU")
+    done = run("torch_gpu", REPOSITORY / "zoo" / "pspnet18-camvid.safetensors")
+    assert (done.returncode, done.stdout.startswith("left out: torch on a GPU")) == (0, True), done.stderr
+
+
 def test_the_page_shows_what_there_is_and_says_what_is_missing(work: Path, peers: Any) -> None:
     done = run("run_all", "--page-only", "--docs", work)
     assert done.returncode == 0, done.stderr

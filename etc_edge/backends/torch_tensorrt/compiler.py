@@ -68,8 +68,7 @@ class TorchTensorRtCompiler:
                 raise CompileError(f"Torch-TensorRT {self.version()} refused {bundle.name}: {line}") from error
             layers = Layers.read(Path(scratch) / LAYERS)
         layers.expect_int8(bundle.name, body.quantized)
-        precision = "int8" if body.quantized else "fp16"
-        return Build(precision, layers.note(len(body.left), body.wide))
+        return Build("int8" if body.quantized else "fp16", layers.note(len(body.left), body.wide))
 
     def load(self, folder: Path, options: EngineOptions) -> Engine:
         """See Compiler."""

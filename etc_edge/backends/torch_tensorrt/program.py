@@ -90,7 +90,8 @@ def float_part(model: onnx.ModelProto) -> tuple[str, str]:
     """
     view = GraphView(model)
     (frame,), (labels,) = view.inputs(), model.graph.output
-    chain, current = [], frame.name
+    chain: list[onnx.NodeProto] = []
+    current = frame.name
     while len(view.consumers.get(current, [])) == 1 and len(chain) < 2:
         node = view.consumers[current][0]
         chain.append(node)

@@ -61,7 +61,7 @@ def write_float8(model: onnx.ModelProto) -> None:
             del node.attribute[:]
             kept.append(node)
         else:
-            model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(real), node.output[0]))
+            model.graph.initializer.append(numpy_helper.from_array(np.array(real, order="C"), node.output[0]))
     replace_nodes(model, kept)
 
 

@@ -37,7 +37,7 @@ def drop_quantization(model: onnx.ModelProto) -> None:
 
 
 def real_values(view: GraphView, dequantize: onnx.NodeProto) -> npt.NDArray[np.float32] | None:
-    """What a `DequantizeLinear` of constant codes gives, computed in 32-bit floats as ONNX says; None of other codes."""
+    """What a `DequantizeLinear` of constant codes gives, in 32-bit floats as ONNX says; None of other codes."""
     codes, scale = view.constant(dequantize.input[0]), view.constant(dequantize.input[1])
     if codes is None or scale is None:
         return None
@@ -59,5 +59,5 @@ def _fold(model: onnx.ModelProto, wanted: Callable[[npt.NDArray[Any]], bool]) ->
         if real is None:
             kept.append(node)
         else:
-            model.graph.initializer.append(numpy_helper.from_array(np.ascontiguousarray(real), node.output[0]))
+            model.graph.initializer.append(numpy_helper.from_array(np.array(real, order="C"), node.output[0]))
     replace_nodes(model, kept)

@@ -54,6 +54,8 @@ class _Typist:
                 self._node(node)
         replace_nodes(self.model, self.nodes)
         del self.model.graph.value_info[:]
+        for info in self.model.graph.output:
+            info.type.tensor_type.elem_type = self.types.get(info.name, info.type.tensor_type.elem_type)
 
     def _node(self, node: onnx.NodeProto) -> None:
         if node.op_type == "QuantizeLinear":
@@ -158,8 +160,6 @@ def overflowing_constants(view: GraphView, node: onnx.NodeProto) -> bool:
         if value is not None and not limits and bool(np.abs(value).max(initial=0.0) > LARGEST_HALF):
             return True
     return False
-
-
 
 
 def _fits(scale: npt.NDArray[Any]) -> bool:

@@ -49,11 +49,20 @@ def test_options_go_before_the_recipe(floating: Bundle, tmp_path: Path) -> None:
     assert run([*arguments, "--out", str(tmp_path / "a.etc")]) == 0
     assert (described(tmp_path / "a.etc")["observer"], described(tmp_path / "a.etc")["equalize"]) == ("minmax", False)
     assert described(tmp_path / "a.etc")["data"] == {"dataset": "street", "split": "train", "frames": 3}
+    assert (described(tmp_path / "a.etc")["weights"], described(tmp_path / "a.etc")["bias_correction"]) == (
+        "channel",
+        False,
+    )
     more = ["--observer", "percentile", "--frames", "2", "--split", "val", "--target", "tensorrt"]
+    more += ["--weights", "tensor", "--bias-correction"]
     assert run([*arguments, *more, "--out", str(tmp_path / "b.etc")]) == 0
     assert (described(tmp_path / "b.etc")["observer"], described(tmp_path / "b.etc")["scheme"]) == (
         "percentile",
         "symmetric",
+    )
+    assert (described(tmp_path / "b.etc")["weights"], described(tmp_path / "b.etc")["bias_correction"]) == (
+        "tensor",
+        True,
     )
     assert described(tmp_path / "b.etc")["data"] == {"dataset": "street", "split": "val", "frames": 2}
 

@@ -28,7 +28,9 @@ def test_rate_and_pictures_come_back(suffix: str, rate: Fraction, tmp_path: Path
     path = tmp_path / f"out{suffix}"
     with VideoSink(path, rate, plain) as sink:
         for index in range(12):
-            sink.write(result(index))
+            # As a container of whole milliseconds gives them.
+            shown = Frame(picture(index), index, round(float(index / rate), 3))
+            sink.write(SegmentedFrame(shown, shown.image_rgb[..., 0], 1.0))
     with open_source(path) as source:
         # Matroska keeps times in whole milliseconds.
         assert source.fps is not None
@@ -132,3 +134,66 @@ def test_what_is_live_plays_at_the_speed_at_which_it_came(suffix: str, tmp_path:
         found = [frame.time for frame in container.decode(video=0)]
     # Two frames of one time are shown a millisecond apart.
     assert found == pytest.approx([0, 0.04, 0.2, 0.201, 1.5, 1.513], abs=1e-4)
+
+
+def with_sound(path: Path, codec: str = "aac", frames: int = 30) -> Path:
+    """A video at 29.97 frames a second whose sound, a tone, begins with it and lasts half a second longer."""
+    rate, samples = Fraction(30000, 1001), 16000
+    with av.open(str(path), "w") as container:
+        pictures, tone = container.add_stream("libx264", rate=rate), container.add_stream(codec, rate=samples)
+        pictures.height, pictures.width, pictures.pix_fmt = 48, 64, "yuv420p"
+        tone.layout, tone.bit_rate = "mono", 64_000
+        for index in range(frames):
+            container.mux(pictures.encode(av.VideoFrame.from_ndarray(picture(index), format="rgb24")))
+        container.mux(pictures.encode(None))
+        wave = np.sin(np.arange(round((frames / rate + Fraction(1, 2)) * samples)) * 0.1).astype(np.float32)
+        sound = av.AudioFrame.from_ndarray(wave[None], format="fltp", layout="mono")
+        sound.sample_rate, sound.pts = samples, 0
+        resampler = av.AudioResampler(tone.codec_context.format, "mono", samples, tone.codec_context.frame_size or 1024)
+        for part in (*resampler.resample(sound), *resampler.resample(None)):
+            container.mux(tone.encode(part))
+        container.mux(tone.encode(None))
+    return path
+
+
+def sound_of(path: Path) -> list[tuple[bytes, float]]:
+    with av.open(str(path)) as container:
+        return [
+            (bytes(packet), float(packet.pts * packet.time_base)) for packet in container.demux(audio=0) if packet.size
+        ]
+
+
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv"])
+def test_sound_goes_with_the_pictures_untouched(suffix: str, tmp_path: Path) -> None:
+    source, out = with_sound(tmp_path / "in.mp4"), tmp_path / f"out{suffix}"
+    with open_source(source) as frames, VideoSink(out, frames.fps, plain, sound=source) as sink:
+        for frame in frames:
+            sink.write(SegmentedFrame(frame, frame.image_rgb[..., 0], 1.0))
+    before, after = sound_of(source), sound_of(out)
+    # Sound ends with the pictures.
+    assert len(before) > len(after) > 10
+    assert [data for data, _ in after] == [data for data, _ in before[: len(after)]]
+    # Matroska does without times before the first picture and keeps whole milliseconds.
+    shift = after[0][1] - before[0][1] if suffix == ".mkv" else 0
+    assert abs(shift) < 0.07
+    assert [at for _, at in after] == pytest.approx([at + shift for _, at in before[: len(after)]], abs=2e-3)
+    assert after[-1][1] - shift < 30 * 1001 / 30000
+    with open_source(out) as source_again:
+        assert len(list(source_again)) == 30
+
+
+def test_sound_that_a_file_cannot_hold_is_one_line(tmp_path: Path) -> None:
+    source = with_sound(tmp_path / "in.avi", "wmav2")
+    sink = VideoSink(tmp_path / "out.mp4", Fraction(25), plain, sound=source)
+    with pytest.raises(SinkError, match=r"codec wmav2 in .*, which a \.mp4 file cannot hold. Choose .*\.mkv"):
+        sink.write(result(0))
+    assert [path.name for path in tmp_path.iterdir()] == ["in.avi"]
+
+
+def test_frames_of_a_file_that_keep_no_rate_keep_their_times(tmp_path: Path) -> None:
+    times_s = [0, 0.04, 0.12, 0.1355, 0.4]
+    with VideoSink(tmp_path / "out.mp4", Fraction(25), plain) as sink:
+        for index, time_s in enumerate(times_s):
+            sink.write(SegmentedFrame(Frame(picture(index), index, time_s), picture(index)[..., 0], 1.0))
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert [frame.time for frame in container.decode(video=0)] == pytest.approx(times_s, abs=1e-4)

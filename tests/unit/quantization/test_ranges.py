@@ -6,9 +6,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from etc_edge.core.errors import CalibrationError
-from etc_edge.quantization.ranges import Ranges, TensorRange, encode_ranges, load_ranges
+from etc_edge.graph.grid import Grid, Scheme
+from etc_edge.quantization.ranges import Ranges, TensorRange, encode_ranges, load_ranges, with_grids
 
 GRAPH = "ab" * 32
 RANGES = Ranges(
@@ -79,3 +82,21 @@ def test_files_that_hold_no_ranges(text: bytes, tmp_path: Path) -> None:
         load_ranges(tmp_path / "ranges.json", GRAPH)
     with pytest.raises(CalibrationError, match="Found no ranges at"):
         load_ranges(tmp_path / "absent.json", GRAPH)
+
+
+@given(
+    st.floats(2.0**-20, 2.0**20, width=32),
+    st.integers(0, 255),
+    st.booleans(),
+    st.floats(-9.0, 0.0),
+    st.floats(0.0, 9.0),
+)
+def test_ranges_of_grids_make_these_grids(scale: float, zero: int, unsigned: bool, low: float, high: float) -> None:
+    grid = Grid(scale, zero if unsigned else 0, unsigned)
+    scheme: Scheme = "affine" if unsigned else "symmetric"
+    before = {"a": TensorRange(low, high), "b": TensorRange(low, high)}
+    ranges = Ranges(graph="", scheme=scheme, observer="mse", data={}, tensors=before)
+    after = with_grids(ranges, {"a": grid, "c": grid}).tensors
+    assert Grid.covering(after["a"].low, after["a"].high, scheme) == grid
+    assert after["b"] == before["b"]
+    assert set(after) == {"a", "b"}, "a tensor without a range gets none"

@@ -60,8 +60,8 @@ class Numbers:
 class Kept:
     """A sink that keeps what it is given; it may be slow, or fail at one frame."""
 
-    def __init__(self, fails_at: int | None = None, seconds: float = 0) -> None:
-        self._fails_at, self._seconds = fails_at, seconds
+    def __init__(self, fails_at: int | None = None, seconds: float = 0, live: bool = False) -> None:
+        self._fails_at, self._seconds, self.live = fails_at, seconds, live
         self.indices: list[int] = []
 
     def write(self, result: SegmentedFrame) -> None:

@@ -158,6 +158,27 @@ def test_a_file_never_loses_a_frame_to_a_slow_sink() -> None:
     assert pipeline.dropped == {}
 
 
+def test_a_live_sink_that_is_slow_does_not_hold_up_a_file_or_its_other_sinks() -> None:
+    kept, shown = Kept(), Kept(seconds=0.02, live=True)
+    streams = Streams([Stream(Numbers(200), {"kept": kept, "shown": shown})], segment, depth=2)
+    begun = time.monotonic()
+    assert len(list(streams)) == 200
+    assert time.monotonic() - begun < 2
+    assert kept.indices == list(range(200))
+    assert shown.indices == sorted(shown.indices)
+    assert len(shown.indices) + streams.dropped["shown"] == 200
+
+
+@pytest.mark.parametrize("wait", [True, False])
+def test_slow_sinks_are_waited_for_or_not_when_it_is_told(wait: bool) -> None:
+    slow, shown = Kept(seconds=0.005), Kept(seconds=0.005, live=True)
+    streams = Streams([Stream(Numbers(60), {"slow": slow, "shown": shown})], segment, depth=1, wait=wait)
+    list(streams)
+    whole = list(range(60))
+    assert (slow.indices == whole, shown.indices == whole) == (wait, wait)
+    assert (streams.dropped == {}) == wait
+
+
 def test_a_stop_from_another_thread_ends_a_source_that_is_frozen() -> None:
     source = Live(freezes_after=0)
     pipeline = Pipeline(source, segment)

@@ -25,6 +25,7 @@ from etc_edge.stages.compile import compile_bundle
 from etc_edge.stages.run import Outputs, run
 from tests.live_servers import LiveServer, transport_stream
 from tests.tiny_bundle import color_frame, write_tiny_bundle
+from tests.unit.frames.test_stream_sink import Receiver, frames_of
 
 BACKEND = "onnxruntime"
 FRAMES = 20
@@ -116,6 +117,21 @@ def test_a_stream_from_the_network_that_comes_back_is_told_of(
     assert f"{server.address} is back" in said
     assert report.frames == len(lines.read_bytes().splitlines()) + report.dropped.get("json", 0) == 40
     assert decoded(video)[0] == 40 - report.dropped.get("video", 0)
+
+
+def test_any_number_of_outputs_at_once(bundle: Bundle, video: Path, tmp_path: Path) -> None:
+    receiver = Receiver()
+    others = (str(tmp_path / "b.mkv"), f"tcp://127.0.0.1:{receiver.port}", "null")
+    outputs = Outputs(tmp_path / "a.mp4", json=tmp_path / "a.jsonl", others=others)
+    report = run(bundle.path, str(video), outputs, BACKEND, threads=1, wait=True)
+    assert report.decoders != ("",)
+    assert [decoded(tmp_path / name)[0] for name in ("a.mp4", "b.mkv")] == [FRAMES, FRAMES]
+    assert len(frames_of(receiver.end())) == FRAMES
+    assert {"video", "video b.mkv", f"stream tcp://127.0.0.1:{receiver.port}", "null", "json"} <= set(report.stages_ms)
+    sent = Outputs(others=("rtsp://server/street?transport=udp", "null", "b.mkv"))
+    assert sent.numbered(2).others == ("rtsp://server/street-2?transport=udp", "null", "b-2.mkv")
+    with pytest.raises(SinkError, match="several sources and the one address"):
+        run(bundle.path, [str(video), str(video)], Outputs(others=others), BACKEND)
 
 
 def test_a_limit_and_no_outputs(bundle: Bundle, video: Path) -> None:

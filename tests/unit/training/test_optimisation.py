@@ -16,9 +16,18 @@ def test_heads_learn_faster_and_every_parameter_learns() -> None:
     optimizer = make_optimizer(network, OptimizerRecipe())
     backbone, heads = optimizer.param_groups
     assert len(backbone["params"]) + len(heads["params"]) == len(list(network.parameters()))
-    set_rate(optimizer, OptimizerRecipe(), ScheduleRecipe(), 0, 100)
+    set_rate(optimizer, ScheduleRecipe(), 0, 100)
     assert (backbone["lr"], heads["lr"]) == pytest.approx((0.01, 0.1))
     assert (backbone["momentum"], backbone["weight_decay"]) == (0.9, 1e-4)
+
+
+def test_the_rate_falls_along_half_a_cosine() -> None:
+    optimizer = make_optimizer(build_network("street_small", 3), OptimizerRecipe(lr=0.5, head_lr_factor=4.0))
+    schedule = ScheduleRecipe(curve="cosine")
+    rates = [set_rate(optimizer, schedule, iteration, 120) for iteration in (0, 40, 60, 80)]
+    # (1 + cos 0) / 2, (1 + cos 60°) / 2, (1 + cos 90°) / 2, (1 + cos 120°) / 2
+    assert rates == pytest.approx([0.5, 0.375, 0.25, 0.125])
+    assert optimizer.param_groups[1]["lr"] == pytest.approx(0.5), "heads at four times the rate"
 
 
 def test_a_network_from_nothing_is_one_group() -> None:
@@ -27,15 +36,15 @@ def test_a_network_from_nothing_is_one_group() -> None:
 
 def test_the_rate_falls_by_the_polynomial() -> None:
     optimizer = make_optimizer(build_network("espnet", 5), OptimizerRecipe(head_lr_factor=1.0))
-    recipe, schedule = OptimizerRecipe(), ScheduleRecipe()
-    rates = [set_rate(optimizer, recipe, schedule, iteration, 200) for iteration in (0, 100, 199)]
+    schedule = ScheduleRecipe()
+    rates = [set_rate(optimizer, schedule, iteration, 200) for iteration in (0, 100, 199)]
     assert rates == pytest.approx([0.01, 0.01 * 0.5**0.9, 0.01 * 0.005**0.9])
 
 
 def test_the_rate_rises_at_first() -> None:
-    optimizer = make_optimizer(build_network("espnet", 5), OptimizerRecipe())
+    optimizer = make_optimizer(build_network("espnet", 5), OptimizerRecipe(head_lr_factor=1.0))
     schedule = ScheduleRecipe(warmup_iterations=4, poly_power=0.0)
-    rates = [set_rate(optimizer, OptimizerRecipe(), schedule, iteration, 10) for iteration in range(6)]
+    rates = [set_rate(optimizer, schedule, iteration, 10) for iteration in range(6)]
     assert rates == pytest.approx([0.0025, 0.005, 0.0075, 0.01, 0.01, 0.01])
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from etc_edge.core.errors import DatasetError, TrainingError
 from etc_edge.data.clip import ClipFrame
 from etc_edge.training.batches import Share, load_batches
-from etc_edge.training.frames import Labelled, hold_out, labelled_frames, read_labelled
+from etc_edge.training.frames import Labelled, every_frame, hold_out, labelled_frames, read_labelled
 from etc_edge.training.pairs.source import open_pairs
 from etc_edge.training.plan import Plan
 from etc_edge.training.recipe import AugmentationRecipe, StillsRecipe
@@ -65,18 +65,26 @@ def test_copies_of_a_labelled_frame_have_its_labels_where_they_show_it() -> None
         assert len(set(labels.ravel()) - {0, 1, 2, 255}) == 0
 
 
+def test_every_frame_is_a_sample_where_no_labels_are_needed() -> None:
+    frames = every_frame(CLIPS, "test")
+    assert len(frames) == sum(len(clip) for clip in CLIPS)
+    image, labels = read_labelled(frames[1], (40, 48), 7)
+    assert image.shape == (40, 48, 3)
+    assert np.all(labels == 7), "frame 1 of the clip has no labels: all is void"
+    with pytest.raises(DatasetError, match="no frame in nothing"):
+        every_frame([], "nothing")
+
+
 def test_only_labelled_frames_are_samples() -> None:
     found = [(frame.clip.name, frame.index) for frame in labelled_frames(CLIPS, "test")]
     assert found == [("a", 0), ("a", 2), ("a", 4), ("bb", 0), ("bb", 2), ("bb", 4), ("ccc", 0)]
     assert samples().clip_of == (0, 0, 0, 1, 1, 1, 2)
     with pytest.raises(DatasetError, match="no labelled frame in nothing"):
         labelled_frames([], "nothing")
-    with pytest.raises(DatasetError, match="no labels for frame 1"):
-        read_labelled(Labelled(CLIPS[0], 1), (40, 48))
 
 
 def test_frames_come_at_the_networks_size() -> None:
-    image, labels = read_labelled(Labelled(CLIPS[0], 0), (20, 24))
+    image, labels = read_labelled(Labelled(CLIPS[0], 0), (20, 24), 255)
     assert image.shape == (20, 24, 3)
     assert labels.shape == (20, 24)
     assert set(np.unique(labels)) <= {0, 1, 2}

@@ -25,14 +25,14 @@ def draws() -> tuple[float, float, float]:
 
 def test_generators_go_on_where_they_were(tmp_path: Path) -> None:
     draws()
-    snapshot = Snapshot(7, "{}", {"w": torch.ones(2)}, {}, None, {}, {"last": 0.5, "best": None}, generator_states())
+    snapshot = Snapshot(7, "{}", {"w": torch.ones(2)}, {}, None, {}, {"last": {"miou": 0.5}}, None, generator_states())
     save_snapshot(snapshot, tmp_path / "a.pt")
     expected = draws()
     draws()
     read = load_snapshot(tmp_path / "a.pt")
     restore_generators(read.generators)
     assert draws() == expected
-    assert (read.iteration, read.miou) == (7, {"last": 0.5, "best": None})
+    assert (read.iteration, read.watched) == (7, {"last": {"miou": 0.5}})
 
 
 def test_missing_damaged_and_foreign_files(tmp_path: Path) -> None:

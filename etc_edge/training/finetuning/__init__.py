@@ -1,0 +1,1 @@
+"""Fine-tuning of a quantized graph: what of it is trained, and how it is watched."""
