@@ -43,7 +43,7 @@ def test_what_no_version_has_is_caught(tmp_path: Path) -> None:
         "import tensorrt as trt\n"
         "def member() -> object:\n    return trt.BuilderFlag.INT9\n"
         "def method(builder: trt.Builder) -> object:\n    return builder.build_at_once()\n"
-        "def argument(engine: trt.ICudaEngine) -> object:\n    return engine.get_tensor_name('frame', 1, 2)\n"
+        "def argument(engine: trt.ICudaEngine) -> object:\n    return engine.get_tensor_name(0, 1, 2)\n"
     )
     found = complaints("10.13.3.9.post1", tmp_path)
     assert [line.partition("error: ")[2].partition("  [")[0] for line in found] == [

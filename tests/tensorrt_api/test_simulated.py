@@ -1,4 +1,4 @@
-"""The simulated TensorRT held to NVIDIA's own bindings: nothing in it that a version has not, every argument named alike."""
+"""The simulated TensorRT held to the real bindings: nothing that a version lacks, every argument named alike."""
 
 from __future__ import annotations
 
