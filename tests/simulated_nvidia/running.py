@@ -135,6 +135,8 @@ class ICudaEngine(Fixed):
         return EngineInspector(self._plan)
 
     def create_execution_context(self, strategy: Any = None) -> IExecutionContext | None:
+        if strategy is not None and values.ExecutionContextAllocationStrategy is None:
+            raise TypeError("create_execution_context(): incompatible function arguments")
         if fault() == "context":
             return None
         return IExecutionContext(self, getattr(strategy, "name", "") == "USER_MANAGED")

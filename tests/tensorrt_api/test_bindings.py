@@ -65,6 +65,7 @@ def reached(file: Path) -> tuple[set[str], set[str]]:
         ".".join(filter(None, [dotted(call.args[0], aliases), str(ast.literal_eval(call.args[1]))]))
         for call in ast.walk(tree)
         if isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id == "hasattr"
+        if isinstance(call.args[1], ast.Constant)
     }
     return names, asked
 

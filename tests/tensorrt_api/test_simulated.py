@@ -24,9 +24,14 @@ def test_every_simulated_call_takes_the_arguments_of_the_real_one(version: str, 
     for member in members(CLASSES[name]):
         simulated = vars(CLASSES[name])[member]
         if member in real and inspect.isfunction(simulated):
-            taken = [one for one in inspect.signature(simulated).parameters if one != "self"]
-            prefixes = [overload[: len(taken)] for overload in real[member]]
-            assert taken in prefixes, f"{name}.{member} takes {taken} in the simulation, expected one of {real[member]}"
+            taken = [one for one in inspect.signature(simulated).parameters.values() if one.name != "self"]
+            # What is left out by default may be newer than this version.
+            fits = any(
+                [one.name for one in some] == overload[: len(some)]
+                for overload in real[member]
+                for some in (taken, [one for one in taken if one.default is one.empty])
+            )
+            assert fits, f"{name}.{member} takes {taken} in the simulation, expected one of {real[member]}"
         elif member in real:
             assert real[member] in (None, []), f"{name}.{member} is no call in the simulation"
 

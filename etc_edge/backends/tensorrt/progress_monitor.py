@@ -19,7 +19,7 @@ def reported(config: trt.IBuilderConfig, progress: Progress) -> Iterator[None]:
     try:
         if hasattr(trt, "IProgressMonitor") and hasattr(config, "progress_monitor"):
 
-            class Monitor(trt.IProgressMonitor):  # type: ignore[misc]
+            class Monitor(trt.IProgressMonitor):  # type: ignore[misc, name-defined, unused-ignore]
                 def __init__(self) -> None:
                     super().__init__()
 
