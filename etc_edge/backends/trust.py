@@ -44,7 +44,7 @@ def expect_remembered(backend: str, files: Mapping[str, str], path: Path) -> Non
         raise EngineError(
             f"Found an engine of {backend} in {path} that was not compiled by this installation; loading it runs "
             "code that is in it.",
-            "Compile the bundle here, or name --trust-engine if you know who made it.",
+            "Compile the bundle here, or say once `etc-edge inspect ENGINE --trust-engine` if you know who made it.",
         )
 
 

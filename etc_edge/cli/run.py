@@ -31,6 +31,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option(
     "--slow-outputs", type=click.Choice(["wait", "drop"]), help="Left out, files wait for files and nothing else waits."
 )
+@click.option("--trust-engine", is_flag=True, help="Load an engine that another installation made; it can run code.")
 def command(
     model: Path,
     sources: tuple[str, ...],
@@ -42,6 +43,7 @@ def command(
     frames: int | None,
     threads: int | None,
     slow_outputs: str | None,
+    trust_engine: bool,
 ) -> None:
     """Run a model on sources of frames.
 
@@ -57,6 +59,10 @@ def command(
     from etc_edge.cli.settings import progress
     from etc_edge.stages.run import Outputs, run
 
+    if trust_engine:
+        from etc_edge.backends.compiled import Compiled
+
+        Compiled.open(model).trust()
     outputs = Outputs(None, labels, json_path, steadiness, outs)
     wait = None if slow_outputs is None else slow_outputs == "wait"
     report = run(model, sources, outputs, target, frames, threads, progress(), wait)

@@ -24,10 +24,11 @@ class SimulatedLibrary:
 
     def cuStreamEndCapture(self, stream: Any, graph: Any) -> int:
         queue = DEVICE.queues[stream.value]
-        handle = next(DEVICE.handles)
-        DEVICE.graphs[handle] = queue.captured or []
-        queue.captured = None
-        graph._obj.value = handle
+        captured, queue.captured = queue.captured, None
+        if self._fails != "cuStreamEndCapture":
+            handle = next(DEVICE.handles)
+            DEVICE.graphs[handle] = captured or []
+            graph._obj.value = handle
         return self._code("cuStreamEndCapture")
 
     def cuGraphInstantiateWithFlags(self, executable: Any, graph: Any, flags: Any) -> int:

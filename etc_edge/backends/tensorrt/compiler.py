@@ -11,7 +11,7 @@ import msgspec
 from etc_edge.backends.base import Build, EngineOptions
 from etc_edge.backends.device import package_version
 from etc_edge.backends.reports import current
-from etc_edge.backends.tensorrt.layers import Layer, expect_precision, read_layers
+from etc_edge.backends.tensorrt.layers import Layer, expect_precision
 from etc_edge.core.bundle import Bundle
 from etc_edge.core.errors import CompileError, DependencyError
 from etc_edge.core.optional import require
@@ -102,7 +102,7 @@ def _precision(wanted: str) -> TensorRtPrecision:
 
 def _look_into(engine: TensorRtEngine) -> tuple[Layer, ...]:
     try:
-        return read_layers(engine.inspection())
+        return engine.layers()
     finally:
         engine.close()
 

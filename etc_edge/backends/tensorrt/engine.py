@@ -15,6 +15,7 @@ from etc_edge.backends.tensorrt.cuda import Gpu, Scratch, Stream, calling
 from etc_edge.backends.tensorrt.cuda_graph import DriverGraphs
 from etc_edge.backends.tensorrt.lane import Lane, Streams
 from etc_edge.backends.tensorrt.layer_times import LayerTimes
+from etc_edge.backends.tensorrt.layers import Layer, read_layers
 from etc_edge.backends.tensorrt.logger import Log
 from etc_edge.backends.tensorrt.tensors import find_tensors
 from etc_edge.core.errors import EngineError
@@ -157,10 +158,15 @@ class TensorRtEngine:
                 lane.free()
         return {name: total / rounds for name, total in times.total_ms.items()}
 
-    def inspection(self) -> str:
-        """What TensorRT says of the engine's layers, as JSON."""
+    def layers(self) -> tuple[Layer, ...]:
+        """What TensorRT says of the engine's layers.
+
+        Raises:
+            EngineError: it says nothing.
+        """
         with self._open_gpu():
-            return str(self._engine.create_engine_inspector().get_engine_information(trt.LayerInformationFormat.JSON))
+            inspector = self._engine.create_engine_inspector()
+            return read_layers(str(inspector.get_engine_information(trt.LayerInformationFormat.JSON)))
 
     def close(self) -> None:
         """See Engine."""

@@ -13,6 +13,7 @@ from typing import Any
 
 import msgspec
 
+from etc_edge.backends.layered import Layer as Layer
 from etc_edge.core.errors import CompileError, EngineError
 
 # In the order in which they are looked for: a format such as "Int8 … FP32 accumulation" starts with its own type.
@@ -30,26 +31,8 @@ _WEIGHTED = re.compile(r"conv|gemm|matmul|matrix.?multiply|fullyconnected|correl
 _BITS = {"fp32": 32, "fp16": 16, "bf16": 16, "int8": 8, "fp8": 8}
 
 
-class Layer(msgspec.Struct, frozen=True, kw_only=True):
-    """One layer of an engine.
-
-    Args:
-        name: as the profiler calls it; names of the ONNX nodes that it holds are part of it.
-        kind: TensorRT's word for what it is.
-        precision: type of the first tensor that it reads; "" where that is not told.
-        reads: formats of its inputs.
-        writes: formats of its outputs.
-        weighted: whether it multiplies with weights.
-        on_dla: whether a deep learning accelerator runs it.
-    """
-
-    name: str
-    kind: str = ""
-    precision: str = ""
-    reads: tuple[str, ...] = ()
-    writes: tuple[str, ...] = ()
-    weighted: bool = False
-    on_dla: bool = False
+class _Inspection(msgspec.Struct, frozen=True):
+    layers: list[str | dict[str, Any]] = msgspec.field(name="Layers")
 
 
 def read_layers(inspection: str) -> tuple[Layer, ...]:
@@ -59,8 +42,8 @@ def read_layers(inspection: str) -> tuple[Layer, ...]:
         EngineError: it is no such JSON.
     """
     try:
-        found = msgspec.json.decode(inspection.encode("utf-8"))["Layers"]
-    except (msgspec.DecodeError, KeyError, TypeError) as error:
+        found = msgspec.json.decode(inspection.encode("utf-8"), type=_Inspection).layers
+    except msgspec.DecodeError as error:
         raise EngineError(
             "Found TensorRT telling nothing of an engine's layers.", "Compile the bundle again."
         ) from error
