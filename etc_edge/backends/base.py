@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal, Protocol, runtime_checkable
 
@@ -21,13 +21,30 @@ class EngineOptions:
 
     Args:
         threads: processor threads that one inference uses.
+        precision: `int8`, `fp8`, `fp16` or `fp32`; None takes what the bundle is made for.
+        dla_core: the deep learning accelerator of a Jetson that runs it; None takes the GPU.
+        workspace_mib: most device memory, in MiB, that a layer may use for scratch; None leaves it to the vendor.
+        optimization_level: 0 builds fast, 5 searches longest for fast kernels; None takes the vendor's default.
+        version_compatible: also runs with later versions of the vendor's library, at some cost in speed.
+        hardware_compatible: also runs on later GPUs than this one, at some cost in speed.
     """
 
     threads: int
+    precision: str | None = None
+    dla_core: int | None = None
+    workspace_mib: int | None = None
+    optimization_level: int | None = None
+    version_compatible: bool = False
+    hardware_compatible: bool = False
 
     def __post_init__(self) -> None:
         if self.threads < 1:
             raise EngineError(f"Found {self.threads} threads, expected 1 or more.")
+
+    def beyond_threads(self) -> dict[str, str | int | bool]:
+        """Choices other than `threads` that were made."""
+        made = {field.name: getattr(self, field.name) for field in fields(self) if field.name != "threads"}
+        return {name: value for name, value in made.items() if value not in (None, False)}
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +12,7 @@ import msgspec
 
 from etc_edge import __version__
 from etc_edge.backends.base import EngineOptions
+from etc_edge.backends.cache_folder import cache_folder as cache_folder
 from etc_edge.backends.compiled import Compiled, is_compiled
 from etc_edge.backends.process import CHILD_TIMEOUT_S, ask_child
 from etc_edge.backends.request import CompileRequest
@@ -24,16 +24,13 @@ from etc_edge.core.hashing import sha256_bytes
 from etc_edge.core.progress import Progress, Silent
 
 
-def cache_folder() -> Path:
-    """Where compiled forms are kept: `$ETC_EDGE_CACHE`, or `etc-edge` in the user's cache (`$XDG_CACHE_HOME`)."""
-    if own := os.environ.get("ETC_EDGE_CACHE"):
-        return Path(own)
-    users = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(users) / "etc-edge"
-
-
 def compile_into(
-    folder: Path, bundle: Bundle, backend: str, options: EngineOptions, timeout_s: float = CHILD_TIMEOUT_S
+    folder: Path,
+    bundle: Bundle,
+    backend: str,
+    options: EngineOptions,
+    timeout_s: float = CHILD_TIMEOUT_S,
+    progress: Progress | None = None,
 ) -> Compiled:
     """Compile a bundle in a child process, try it there, and put the result in place when all went well.
 
@@ -43,6 +40,7 @@ def compile_into(
         backend: a row of the backend table.
         options: the user's choices.
         timeout_s: seconds after which the child is ended.
+        progress: told how far the compiler is, where it says.
 
     Raises:
         CompileError: the compiler refused, crashed or hung, or its engine does not pass the bundle's self-test.
@@ -52,8 +50,11 @@ def compile_into(
     bundle.verify()
     doing = f"{backend} {load_compiler(backend).version()} compiling {bundle.name}"
     with atomic_directory(folder) as unfinished:
-        request = CompileRequest(str(bundle.path.resolve()), backend, options.threads, str(unfinished.resolve()))
-        ask_child(request, doing, timeout_s)
+        request = CompileRequest(str(bundle.path.resolve()), backend, options, str(unfinished.resolve()))
+        ask_child(request, doing, timeout_s, progress)
+        made = Compiled.open(unfinished)
+        # Before it is in place, where another process may load it.
+        made.trust()
     return Compiled.open(folder)
 
 
@@ -66,7 +67,8 @@ def cached(
 ) -> Compiled:
     """The compiled form of a bundle for this device, from the cache or made now.
 
-    A damaged entry is made again, and `progress` is told why. Processes that want the same entry wait for the first.
+    A damaged entry is made again, and so is one for another version or device: `progress` is told why. Processes that
+    want the same entry wait for the first.
 
     Raises:
         EtcEdgeError: as `compile_into`.
@@ -84,8 +86,10 @@ def cached(
                 progress.say(f"The cached engine cannot be used and is made again. {error.message}")
                 shutil.rmtree(folder, ignore_errors=True)
         check_writable()
+        for reason in _stale(folder, bundle, backend, options):
+            progress.say(f"The engine in the cache cannot be used and is made again. {reason}")
         progress.say(f"Compiling {bundle.name} for {backend}; it is kept in {folder}.")
-        return compile_into(folder, bundle, backend, options, timeout_s)
+        return compile_into(folder, bundle, backend, options, timeout_s, progress)
 
 
 def copy_out(compiled: Compiled, folder: Path) -> Compiled:
@@ -110,6 +114,26 @@ def check_engine_path(folder: Path) -> None:
         raise EtcEdgeError(
             f"Found {folder}, which is no compiled engine and would be overwritten.", "Choose another --out."
         )
+
+
+def _stale(folder: Path, bundle: Bundle, backend: str, options: EngineOptions) -> Iterator[str]:
+    """Why the newest other entry for the same bundle and options is of no use here; nothing where there is none."""
+    stem = folder.name.rpartition("-")[0]
+    others = [path for path in folder.parent.glob(f"{stem}-*") if path != folder and is_compiled(path)]
+    for path in sorted(others, key=lambda path: path.stat().st_mtime, reverse=True):
+        try:
+            found = Compiled.open(path)
+            _check_key(found, bundle, backend, options)
+        except EngineError:
+            continue
+        compiler = load_compiler(backend)
+        for what, was, now in (
+            ("by", f"{backend} {found.manifest.backend_version}", f"{backend} {compiler.version()}"),
+            ("for", found.manifest.device, compiler.device()),
+        ):
+            if was != now:
+                yield f"It was made {what} {was}; here is {now}."
+        return
 
 
 def entry_name(bundle: Bundle, backend: str, options: EngineOptions) -> str:

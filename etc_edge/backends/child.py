@@ -16,8 +16,8 @@ from typing import Any
 
 import msgspec
 
-from etc_edge.backends.base import EngineOptions
 from etc_edge.backends.compiled import Compiled, compile_here
+from etc_edge.backends.reports import ReportLines, reporting_to
 from etc_edge.backends.request import Answer, Call, CompileRequest, TimeRequest
 from etc_edge.backends.timing import median_times_ms
 from etc_edge.core.bundle import Bundle
@@ -29,7 +29,8 @@ def main() -> None:
     call = msgspec.json.decode(sys.stdin.buffer.readline(), type=Call)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     try:
-        answer = Answer(value=_work(call.request))
+        with reporting_to(ReportLines(call.reports)):
+            answer = Answer(value=_work(call.request))
     except EtcEdgeError as error:
         answer = Answer(failed=True, kind=type(error).__name__, message=error.message, hint=error.hint)
     except Exception as error:
@@ -46,7 +47,7 @@ def main() -> None:
 def _work(request: CompileRequest | TimeRequest) -> Any:
     bundle = Bundle.open(request.bundle)
     if isinstance(request, CompileRequest):
-        compile_here(bundle, request.backend, EngineOptions(threads=request.threads), Path(request.folder))
+        compile_here(bundle, request.backend, request.options, Path(request.folder))
         return None
     engines = [Compiled.open(folder).load() for folder in request.folders]
     return median_times_ms(engines, list(bundle.selftest().frames))

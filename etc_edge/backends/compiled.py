@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ import numpy as np
 
 from etc_edge.backends.base import Build, Engine, EngineOptions
 from etc_edge.backends.table import load_compiler
+from etc_edge.backends.trust import expect_remembered, remember
 from etc_edge.core.bundle import Bundle, SelfTest
 from etc_edge.core.errors import BundleError, CompileError, EngineError
 from etc_edge.core.hashing import sha256_file
@@ -35,7 +36,7 @@ class CompiledManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     backend: str
     backend_version: str
     device: str
-    options: dict[str, int]
+    options: dict[str, str | int | bool | None]
     bundle_hash: str
     name: str
     precision: str
@@ -96,13 +97,14 @@ class Compiled:
     @cached_property
     def options(self) -> EngineOptions:
         """What it was compiled with."""
-        return EngineOptions(**self.manifest.options)
+        return msgspec.convert(self.manifest.options, EngineOptions)
 
     def verify(self) -> None:
         """Compare files, vendor version and device with what was recorded when it was compiled.
 
         Raises:
-            EngineError: a file is missing or changed, or it was made by another version or for another device.
+            EngineError: a file is missing or changed, it was made by another version or for another device, or it is
+                code that was made elsewhere.
             DependencyError: the backend is not installed.
         """
         again = "Compile the bundle again."
@@ -122,6 +124,11 @@ class Compiled:
                 raise EngineError(
                     f"Found {name} in {self.path} changed: SHA-256 {found[:12]}…, expected {digest[:12]}….", again
                 )
+        expect_remembered(self.manifest.backend, self.manifest.files, self.path)
+
+    def trust(self) -> None:
+        """Let this engine be loaded here although another installation made it, now and from now on."""
+        remember(self.manifest.backend, self.manifest.files)
 
     def load(self, threads: int | None = None) -> Engine:
         """Verify and load the engine.
@@ -133,7 +140,7 @@ class Compiled:
             EngineError: as `verify`, or the vendor's runtime refused the files.
         """
         self.verify()
-        options = self.options if threads is None else EngineOptions(threads=threads)
+        options = self.options if threads is None else replace(self.options, threads=threads)
         engine = load_compiler(self.manifest.backend).load(self.path, options)
         if engine.size_hw != self.preprocessing.size_hw:
             found = engine.size_hw
@@ -174,7 +181,7 @@ def compile_here(bundle: Bundle, backend: str, options: EngineOptions, folder: P
         backend=backend,
         backend_version=compiler.version(),
         device=compiler.device(),
-        options={"threads": options.threads},
+        options={"threads": options.threads, **options.beyond_threads()},
         bundle_hash=bundle.hash,
         name=bundle.name,
         precision=bundle.precision,

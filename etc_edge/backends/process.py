@@ -7,27 +7,39 @@ import signal
 import subprocess
 import sys
 import tempfile
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import msgspec
 
+from etc_edge.backends.reports import forward
 from etc_edge.backends.request import Answer, Call, CompileRequest, TimeRequest
 from etc_edge.core import errors
 from etc_edge.core.errors import CompileError, EtcEdgeError
+from etc_edge.core.progress import Progress, Silent
 
 # A builder that tries kernels for a large network takes half an hour on a small board; past that it hangs.
 CHILD_TIMEOUT_S = 3600.0
 
+_REPORTS_PATIENCE_S = 2.0
 
-def ask_child(request: CompileRequest | TimeRequest, doing: str, timeout_s: float = CHILD_TIMEOUT_S) -> Any:
+
+def ask_child(
+    request: CompileRequest | TimeRequest,
+    doing: str,
+    timeout_s: float = CHILD_TIMEOUT_S,
+    progress: Progress | None = None,
+) -> Any:
     """Have a child process do something with vendor code.
 
     Args:
         request: what to do.
         doing: the work in words for messages, such as "openvino compiling street-int8".
         timeout_s: seconds after which the child is ended.
+        progress: told how far a compiler is that reports it.
 
     Returns:
         The answer's value.
@@ -38,10 +50,26 @@ def ask_child(request: CompileRequest | TimeRequest, doing: str, timeout_s: floa
     """
     with tempfile.TemporaryDirectory(prefix="etc-edge-") as scratch:
         answer, log = Path(scratch, "answer.json"), Path(scratch, "log.txt")
-        code = _run(Call(request, str(answer)), log, doing, timeout_s)
+        with _reports(progress or Silent()) as reports:
+            code = _run(Call(request, str(answer), reports), log, doing, timeout_s)
         if not answer.exists():
             raise _death(doing, code, log)
         return _value(msgspec.json.decode(answer.read_bytes(), type=Answer), doing)
+
+
+@contextmanager
+def _reports(progress: Progress) -> Iterator[int]:
+    """A pipe whose other end is read until every copy of this one is closed; gives its end for the child."""
+    reading, writing = os.pipe()
+    with os.fdopen(reading, encoding="utf-8") as lines:
+        reader = Thread(target=forward, args=(lines, progress), name="etc-edge reports", daemon=True)
+        reader.start()
+        try:
+            yield writing
+        finally:
+            os.close(writing)
+            # A process that the vendor's library left behind may hold it open.
+            reader.join(_REPORTS_PATIENCE_S)
 
 
 def _run(call: Call, log: Path, doing: str, timeout_s: float) -> int:
@@ -56,6 +84,7 @@ def _run(call: Call, log: Path, doing: str, timeout_s: float) -> int:
             cwd=log.parent,
             env={**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path)},
             start_new_session=True,
+            pass_fds=(call.reports,),
         )
     assert child.stdin is not None
     try:

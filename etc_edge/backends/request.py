@@ -6,13 +6,15 @@ from typing import Any
 
 import msgspec
 
+from etc_edge.backends.base import EngineOptions
+
 
 class CompileRequest(msgspec.Struct, frozen=True, tag="compile"):
     """Compile a bundle into a folder and try it there."""
 
     bundle: str
     backend: str
-    threads: int
+    options: EngineOptions
     folder: str
 
 
@@ -24,10 +26,11 @@ class TimeRequest(msgspec.Struct, frozen=True, tag="time"):
 
 
 class Call(msgspec.Struct, frozen=True):
-    """A request and the file that the answer goes to."""
+    """A request, the file that the answer goes to, and the descriptor of a pipe for reports of progress."""
 
     request: CompileRequest | TimeRequest
     answer: str
+    reports: int
 
 
 class Answer(msgspec.Struct, frozen=True, omit_defaults=True):

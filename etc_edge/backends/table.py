@@ -11,6 +11,7 @@ BACKENDS: Table[type[Compiler]] = Table(
     {
         "onnxruntime": "etc_edge.backends.onnxruntime.compiler:OnnxRuntimeCompiler",
         "openvino": "etc_edge.backends.openvino.compiler:OpenVinoCompiler",
+        "tensorrt": "etc_edge.backends.tensorrt.compiler:TensorRtCompiler",
         "torch": "etc_edge.backends.torch.compiler:TorchCompiler",
         "torch-fp32": "etc_edge.backends.torch.compiler:TorchFp32Compiler",
         "torch_tensorrt": "etc_edge.backends.torch_tensorrt.compiler:TorchTensorRtCompiler",
@@ -19,6 +20,10 @@ BACKENDS: Table[type[Compiler]] = Table(
 
 # Those that `--target cpu` chooses from; the first is taken when timing them fails.
 CPU_BACKENDS = ("onnxruntime", "openvino")
+
+
+# Those whose engines are code that runs when they are loaded: only what was made here is.
+EXECUTABLE = ("tensorrt", "torch_tensorrt")
 
 
 def load_compiler(name: str) -> Compiler:

@@ -15,12 +15,22 @@ if TYPE_CHECKING:
 
 @click.command("compile")
 @click.argument("bundle", type=click.Path(path_type=Path))
-@click.option("--target", default="cpu", show_default=True, help="cpu (the faster engine here), or a backend.")
+@click.option(
+    "--target",
+    default="cpu",
+    show_default=True,
+    help="cpu (the faster engine here), a backend, or a device profile such as jetson-orin.",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the engine; left out, the user's cache.")
 @click.option("--threads", type=click.IntRange(min=1), help="Threads of one inference; left out, all cores.")
 @click.option("--precision", type=click.Choice(["int8", "fp8", "fp16", "fp32"]), help="Of a TensorRT build.")
 @click.option("--dla-core", type=click.IntRange(min=0), help="Deep learning accelerator of a Jetson to run on.")
 @click.option("--workspace-mib", type=click.IntRange(min=1), help="Scratch memory that a TensorRT build may use.")
+@click.option(
+    "--optimization-level", type=click.IntRange(0, 5), help="0 builds fast, 5 searches longest for fast kernels."
+)
+@click.option("--version-compatible", is_flag=True, help="Also load with later TensorRT versions, a little slower.")
+@click.option("--hardware-compatible", is_flag=True, help="Also run on other GPUs from Ampere on, a little slower.")
 @click.option("--dry-run", "dry", is_flag=True, help="Say what TensorRT would build, without TensorRT.")
 @click.option("--data", help="With --dry-run: measure on labelled clips what the engine will compute.")
 @click.option("--split", default="val", show_default=True, help="Split of the data set.")
@@ -40,6 +50,9 @@ def command(
     precision: str | None,
     dla_core: int | None,
     workspace_mib: int | None,
+    optimization_level: int | None,
+    version_compatible: bool,
+    hardware_compatible: bool,
     dry: bool,
     data: str | None,
     split: str,
@@ -62,12 +75,22 @@ def command(
     if dry:
         _dry_run(bundle, target, precision, dla_core, workspace_mib, data, split, frames, threads, json_path)
         return
-    if precision is not None or dla_core is not None or workspace_mib is not None:
-        raise click.UsageError("Found --precision, --dla-core or --workspace-mib: only a --dry-run takes them as yet.")
     from etc_edge.cli.settings import progress
     from etc_edge.stages.compile import compile_bundle
 
-    compiled = compile_bundle(bundle, target, out, threads, progress())
+    compiled = compile_bundle(
+        bundle,
+        target,
+        out,
+        threads,
+        progress(),
+        precision=precision,
+        dla_core=dla_core,
+        workspace_mib=workspace_mib,
+        optimization_level=optimization_level,
+        version_compatible=version_compatible,
+        hardware_compatible=hardware_compatible,
+    )
     manifest = compiled.manifest
     size = sum((compiled.path / name).stat().st_size for name in manifest.files)
     rows = {

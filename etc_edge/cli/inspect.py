@@ -11,15 +11,28 @@ from etc_edge.core.optional import require
 
 if TYPE_CHECKING:
     from etc_edge.stages.inspect import InspectReport
+    from etc_edge.stages.inspect_engine import EngineReport
 
 MOST_BREAKS = 3
 
 
 @click.command("inspect")
-@click.argument("bundle", type=click.Path(path_type=Path), metavar="B.etc")
+@click.argument("bundle", type=click.Path(path_type=Path), metavar="B.etc|ENGINE")
 @click.option("--operators", is_flag=True, help="Also list every operator that multiplies and adds, by name.")
-def command(bundle: Path, operators: bool) -> None:
-    """Show what a bundle holds: classes, preprocessing, operators and parameters by stage, what runs in INT8."""
+@click.option("--trust-engine", is_flag=True, help="Load an engine that another installation made; it can run code.")
+def command(bundle: Path, operators: bool, trust_engine: bool) -> None:
+    """Show what a bundle holds: classes, preprocessing, operators and parameters by stage, what runs in INT8.
+
+    Of an engine that `etc-edge compile --out` wrote: what it was made by and for, and its layers with precisions,
+    formats and milliseconds where the vendor tells them.
+    """
+    from etc_edge.backends.compiled import is_compiled
+
+    if is_compiled(bundle):
+        from etc_edge.stages.inspect_engine import inspect_engine
+
+        _print_engine(inspect_engine(bundle, trust_engine))
+        return
     require("onnx", "graph", "looking into a bundle")
     from etc_edge.stages.inspect import inspect
 
@@ -71,6 +84,38 @@ def _print(report: InspectReport, operators: bool) -> None:
     if operators:
         for name, kind, count in report.names:
             console.print(f"{count / 1e6:10.2f} M  {kind:<14} {name}", soft_wrap=True, markup=False)
+
+
+def _print_engine(report: EngineReport) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    manifest = report.compiled.manifest
+    console = Console(highlight=False)
+    rows = {
+        "name": f"{manifest.name}, {manifest.precision}",
+        "engine": f"{manifest.backend} {manifest.backend_version}",
+        "device": manifest.device,
+        "bundle": manifest.bundle_hash,
+        "options": ", ".join(f"{name} {value}" for name, value in manifest.options.items()),
+        "layers": ", ".join(f"{count} {name}" for name, count in report.precisions.items())
+        or f"{manifest.backend} tells nothing of them",
+    }
+    listing = Table.grid(padding=(0, 2))
+    listing.add_column()
+    listing.add_column(overflow="fold")
+    for name, text in rows.items():
+        listing.add_row(f"[dim]{name}[/dim]", text)
+    console.print(listing)
+    if not report.layers:
+        return
+    table = Table("layer", "precision", "reads", "writes", "ms")
+    table.columns[-1].justify = "right"
+    for layer, milliseconds in report.layers:
+        took = "" if milliseconds is None else f"{milliseconds:.3f}"
+        table.add_row(escape(layer.name), layer.precision, "; ".join(layer.reads), "; ".join(layer.writes), took)
+    console.print(table)
 
 
 def _triple(values: tuple[float, float, float]) -> str:

@@ -50,6 +50,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 )
 @click.option("--shadow", type=click.Path(path_type=Path), metavar="FP32.etc", help="Show how often it disagrees.")
 @click.option("--shadow-every", type=click.IntRange(min=1), default=30, show_default=True, help="Frames between.")
+@click.option("--trust-engine", is_flag=True, help="Load an engine that another installation made; it can run code.")
 def command(
     model: Path,
     sources: tuple[str, ...],
@@ -65,6 +66,7 @@ def command(
     preview_token: str | None,
     shadow: Path | None,
     shadow_every: int,
+    trust_engine: bool,
 ) -> None:
     """Run a model on sources of frames.
 
@@ -85,6 +87,10 @@ def command(
     from etc_edge.cli.settings import progress
     from etc_edge.stages.run import Outputs, ShadowOptions, run
 
+    if trust_engine:
+        from etc_edge.backends.compiled import Compiled
+
+        Compiled.open(model).trust()
     outputs = Outputs(None, labels, json_path, steadiness, outs)
     wait = None if slow_outputs is None else slow_outputs == "wait"
     compared = None if shadow is None else ShadowOptions(shadow, shadow_every)

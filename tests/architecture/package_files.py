@@ -23,6 +23,22 @@ TORCH_ROOMS = (
     "etc_edge.backends.torch_tensorrt.engine",
     "etc_edge.backends.torch_tensorrt.program",
 )
+# Parts of TensorRT's engine and compiler, which load them in functions when the packages are there.
+TENSORRT_ROOMS = tuple(
+    f"etc_edge.backends.tensorrt.{name}"
+    for name in (
+        "build",
+        "calls",
+        "cuda",
+        "lane",
+        "layer_times",
+        "logger",
+        "parsing",
+        "progress_monitor",
+        "tensors",
+        "timing_cache",
+    )
+)
 TORCH_PACKAGES = ("torch", "torchvision", "torch_tensorrt", "torchmetrics", "safetensors", "tensorboard", "onnxscript")
 VENDOR_PACKAGES = ("onnxruntime", "openvino", "nncf", "tensorrt", "pycuda")
 GRAPH_PACKAGES = ("onnx", "onnxsim")
@@ -46,8 +62,9 @@ def in_rooms(module: str, rooms: tuple[str, ...]) -> bool:
 
 
 def is_engine(module: str) -> bool:
-    """Whether a module is an `engine.py` of a backend, which is about its vendor's package from the first line."""
-    return module.startswith("etc_edge.backends.") and module.endswith(".engine")
+    """Whether a module is a backend's `engine.py` or a part of one, about a vendor's package from the first line."""
+    engine = module.startswith("etc_edge.backends.") and module.endswith(".engine")
+    return engine or module in TENSORRT_ROOMS
 
 
 def top_level_imports(file: Path) -> set[str]:

@@ -31,6 +31,7 @@ GRAPH_ROOMS = (
     "etc_edge.stages.sensitivity",
     "etc_edge.stages.inspect",
     "etc_edge.stages.demo",
+    "etc_edge.stages.dry_run",
 )
 FILES_AND_PICTURES = ("cv2", "av")
 

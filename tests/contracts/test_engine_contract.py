@@ -17,6 +17,7 @@ from etc_edge.backends.compiled import SELFTEST_AGREEMENT, Compiled
 from etc_edge.backends.table import BACKENDS, load_compiler
 from etc_edge.core.bundle import Bundle
 from etc_edge.core.errors import CompileError, EngineError
+from tests.simulated_nvidia.site import JETPACK_7, simulated
 from tests.tiny_bundle import SIZE_HW, color_frame, write_tiny_bundle
 
 
@@ -203,6 +204,18 @@ class TestOpenVino(EngineContract):
     """OpenVINO on the CPU."""
 
     backend = package = "openvino"
+
+
+class TestSimulatedTensorRt(EngineContract):
+    """TensorRT 10.13 as it is simulated, for the logic of compiler and engine; its numbers are ONNX Runtime's."""
+
+    backend = package = "tensorrt"
+
+    @pytest.fixture(scope="class", autouse=True)
+    @classmethod
+    def _simulated(cls, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+        with simulated(tmp_path_factory.mktemp("site"), JETPACK_7):
+            yield
 
 
 class TestTorch(EngineContract):

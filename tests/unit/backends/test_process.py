@@ -16,11 +16,12 @@ from etc_edge.backends.request import CompileRequest
 from etc_edge.core.bundle import Bundle
 from etc_edge.core.errors import BundleError, CompileError, DependencyError
 from tests.unit.backends import other_backends as other
+from tests.unit.backends.conftest import ONE_THREAD
 from tests.unit.backends.other_backends import named
 
 
 def request(bundle: Bundle, folder: Path, backend: type[other.Recalling]) -> CompileRequest:
-    return CompileRequest(str(bundle.path), named(backend), 1, str(folder))
+    return CompileRequest(str(bundle.path), named(backend), ONE_THREAD, str(folder))
 
 
 def wait_for(path: Path, seconds: float = 20) -> None:
@@ -62,7 +63,9 @@ def test_errors_of_ours_keep_their_class_and_hint(bundle: Bundle, tmp_path: Path
         ask_child(request(bundle, tmp_path, other.NeedsMoreToCompile), "trying it")
     assert caught.value.hint == 'Try: pip install "etc-edge[other]"'
     with pytest.raises(BundleError, match="no bundle"):
-        ask_child(CompileRequest(str(tmp_path / "absent.etc"), named(other.Recalling), 1, str(tmp_path)), "trying it")
+        ask_child(
+            CompileRequest(str(tmp_path / "absent.etc"), named(other.Recalling), ONE_THREAD, str(tmp_path)), "trying it"
+        )
 
 
 def test_a_child_that_hangs_is_ended(bundle: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -76,9 +79,11 @@ def test_a_child_that_hangs_is_ended(bundle: Bundle, tmp_path: Path, monkeypatch
 def test_the_child_ends_when_its_parent_is_killed(bundle: Bundle, tmp_path: Path) -> None:
     note = tmp_path / "process"
     script = (
+        "from etc_edge.backends.base import EngineOptions\n"
         "from etc_edge.backends.process import ask_child\n"
         "from etc_edge.backends.request import CompileRequest\n"
-        f"ask_child(CompileRequest({str(bundle.path)!r}, {named(other.Hangs)!r}, 1, {str(tmp_path)!r}), 'trying it')\n"
+        f"request = CompileRequest({str(bundle.path)!r}, {named(other.Hangs)!r}, EngineOptions(1), {str(tmp_path)!r})\n"
+        "ask_child(request, 'trying it')\n"
     )
     environment = {**os.environ, "HANGING_PROCESS": str(note), "PYTHONPATH": os.pathsep.join(sys.path)}
     parent = subprocess.Popen([sys.executable, "-c", script], env=environment)

@@ -1,7 +1,8 @@
-"""Names of targets: what there is, what is planned, what is mistyped."""
+"""Names of targets: what there is, what is not installed, what is mistyped."""
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,7 @@ from etc_edge.backends.base import EngineOptions
 from etc_edge.backends.table import BACKENDS, CPU_BACKENDS, load_compiler
 from etc_edge.backends.targets import check_target, compiled_for
 from etc_edge.core.bundle import Bundle
-from etc_edge.core.errors import BundleError, CompileError, EngineError, EtcEdgeError
+from etc_edge.core.errors import BundleError, CompileError, DependencyError, EngineError, EtcEdgeError
 from tests.tiny_bundle import write_tiny_bundle
 from tests.unit.backends import other_backends as other
 from tests.unit.backends.conftest import ONE_THREAD
@@ -23,9 +24,14 @@ def test_targets_that_there_are(target: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["jetson-orin", "tensorrt", "desktop-gpu"])
-def test_targets_of_the_plan_say_so(target: str) -> None:
-    with pytest.raises(CompileError, match=f"{target}.*does not compile for, expected one of cpu, onnxruntime"):
-        check_target(target)
+def test_a_target_whose_engine_is_not_installed_says_so(
+    target: str, bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "tensorrt", None)
+    check_target(target)
+    with pytest.raises(DependencyError, match="Found no package 'tensorrt'") as caught:
+        compiled_for(bundle, target, EngineOptions(threads=1))
+    assert caught.value.hint == 'Try: pip install "etc-edge[tensorrt]"'
 
 
 def test_a_mistyped_target_gets_the_nearest_name() -> None:
