@@ -28,6 +28,7 @@ GRAPH_ROOMS = (
     "etc_edge.stages.dry_run",
     "etc_edge.stages.export",
     "etc_edge.stages.quantize",
+    "etc_edge.stages.search",
     "etc_edge.stages.sensitivity",
     "etc_edge.stages.inspect",
     "etc_edge.stages.demo",
