@@ -10,6 +10,11 @@ import pytest
 from etc_edge.cli.main import run
 from etc_edge.core.bundle import Bundle
 from etc_edge.quantization.ranges import load_ranges
+from etc_edge.quantization.search import Budget, Skipped
+from etc_edge.stages.quantize_recipe import WholeQuantizeRecipe
+from etc_edge.stages.search import quantize_within
+from etc_edge.training.finetuning.recipe import FinetuneRecipe
+from etc_edge.training.recipe import DataRecipe
 from tests.street_models import float_bundle
 
 DATA = "synthetic:street?size=64x96&frames=4&train=3&val=1"
@@ -75,8 +80,7 @@ def test_every_step_is_tried_and_the_best_is_kept_where_somebody_asks_for_it(
 def test_nothing_is_written_or_looked_at_where_the_budget_is_broken(
     floating: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("etc_edge.stages.search.RECIPE_STEPS", {})
-    monkeypatch.setattr("etc_edge.stages.search.float_order", lambda groups: [])
+    monkeypatch.setattr("etc_edge.stages.search._Work.steps", lambda work, finetuning: [])
     assert run(arguments(floating, tmp_path / "q.etc", *IMPOSSIBLE)) == 1
     shown = capsys.readouterr().out
     assert "nothing that was tried holds the budget; nothing was written" in shown
@@ -107,3 +111,17 @@ def test_what_it_refuses(floating: Bundle, tmp_path: Path, capsys: pytest.Captur
     assert run(arguments(floating, out, *budget, "--report-split", "test")) == 1
     assert "Found no split 'test'" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_fine_tuning_has_its_turn_and_is_recorded(
+    floating: Bundle, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("etc_edge.stages.search.RECIPE_STEPS", {})
+    monkeypatch.setattr("etc_edge.stages.search._Work._in_float", lambda work, best: Skipped("left out here"))
+    tuned = FinetuneRecipe(steps=2, batch_size=1, warmup_steps=0, workers=0, data=DataRecipe(holdout=0.2))
+    recipe = WholeQuantizeRecipe(finetune=tuned)
+    out, budget = tmp_path / "q.etc", Budget(miou=-100.0)
+    report = quantize_within(floating.path, out, recipe, DATA, budget, "onnxruntime", keep_best=True)
+    assert [attempt.name for attempt in report.found.attempts] == ["the recipe", "fine-tuning"]
+    assert report.found.skipped == (("groups in float", "left out here"),)
+    assert [path.name for path in tmp_path.iterdir()] == ["q.etc"]
