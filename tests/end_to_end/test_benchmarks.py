@@ -131,6 +131,12 @@ def test_torch_gpu_says_what_it_leaves_out_without_a_gpu() -> None:
     assert (done.returncode, done.stdout.startswith("left out: torch on a GPU")) == (0, True), done.stderr
 
 
+def test_simulated_gpu_tells_copies_and_the_rest_apart(work: Path) -> None:
+    figures = record(work / "simulated_gpu.json", "simulated_gpu", "--rounds", 3)["figures"]
+    assert 0 < figures["outside_ms"] < figures["run_ms"]
+    assert figures["copies_ms"] < figures["run_ms"]
+
+
 def test_the_page_shows_what_there_is_and_says_what_is_missing(work: Path, peers: Any) -> None:
     done = run("run_all", "--page-only", "--docs", work)
     assert done.returncode == 0, done.stderr
