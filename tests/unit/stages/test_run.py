@@ -174,8 +174,8 @@ def test_bad_models_sources_and_outputs_leave_nothing(bundle: Bundle, video: Pat
         run(tmp_path / "absent.etc", str(video), outputs)
     with pytest.raises(SourceError, match="no video"):
         run(bundle.path, str(tmp_path / "absent.mp4"), outputs, BACKEND)
-    with pytest.raises(EtcEdgeError, match="jetson-orin"):
-        run(bundle.path, str(video), outputs, "jetson-orin")
+    with pytest.raises(EtcEdgeError, match="jetson-orbit"):
+        run(bundle.path, str(video), outputs, "jetson-orbit")
     with pytest.raises(SinkError, match=r"out\.avi.*expected one that ends in"):
         run(bundle.path, str(video), Outputs(tmp_path / "out.avi", json=tmp_path / "out.jsonl"), BACKEND)
     assert left(tmp_path) == []
