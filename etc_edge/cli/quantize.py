@@ -76,6 +76,10 @@ def command(
     asked = BudgetOptions(**budget)
     if asked.asked and (ranges is not None or resume):
         raise click.UsageError("Found --ranges or --resume with a budget, expected neither: a search starts anew.")
+    if steady and ranges is not None:
+        raise click.UsageError(
+            "Found --steady with --ranges, expected one of them: ranges that are given stay as they are."
+        )
     from etc_edge.cli.settings import progress
     from etc_edge.stages.quantize import quantize
 
