@@ -12,6 +12,7 @@ from etc_edge.core.optional import require
 
 if TYPE_CHECKING:
     from etc_edge.core.bundle import Bundle
+    from etc_edge.quantization.refinement import Refinement
     from etc_edge.stages.finetune import FinetuneReport
     from etc_edge.stages.quantize import QuantizeReport
     from etc_edge.stages.quantize_recipe import WholeQuantizeRecipe
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     "--weights", type=click.Choice(["channel", "tensor"]), help="A scale a channel of a weight, or one in all."
 )
 @click.option("--bias-correction", is_flag=True, help="Take what rounded weights add to the means off the biases.")
+@click.option("--steady", is_flag=True, help="Refine ranges on neighbouring frames, for steadier labels.")
 @click.option("--frames", type=click.IntRange(min=1), help="Frames to look at, spread over the split.")
 @click.option("--split", help="Split to take them from; never the one that you report on.")
 @click.option("--list", "list_name", metavar="FILE", help="Calibration list: a path or the name of a shipped one.")
@@ -50,6 +52,7 @@ def command(
     observer: str | None,
     weights: str | None,
     bias_correction: bool,
+    steady: bool,
     frames: int | None,
     split: str | None,
     list_name: str | None,
@@ -73,10 +76,15 @@ def command(
     asked = BudgetOptions(**budget)
     if asked.asked and (ranges is not None or resume):
         raise click.UsageError("Found --ranges or --resume with a budget, expected neither: a search starts anew.")
+    if steady and ranges is not None:
+        raise click.UsageError(
+            "Found --steady with --ranges, expected one of them: ranges that are given stay as they are."
+        )
     from etc_edge.cli.settings import progress
     from etc_edge.stages.quantize import quantize
 
-    settled = _with_methods(_settled(recipe, observer, frames, split, list_name, keep_float), weights, bias_correction)
+    settled = _settled(recipe, observer, frames, split, list_name, keep_float)
+    settled = _with_methods(settled, weights, bias_correction, steady)
     if asked.asked:
         run_search(bundle, out, settled, data, target, tune is not False, asked)
         return
@@ -127,13 +135,20 @@ def _settled(
     )
 
 
-def _with_methods(recipe: WholeQuantizeRecipe, weights: str | None, bias_correction: bool) -> WholeQuantizeRecipe:
+def _with_methods(
+    recipe: WholeQuantizeRecipe, weights: str | None, bias_correction: bool, steady: bool
+) -> WholeQuantizeRecipe:
     import msgspec
 
     from etc_edge.core.recipe import parse_recipe
     from etc_edge.stages.quantize_recipe import WholeQuantizeRecipe
 
-    asked = {"weights": weights or recipe.weights, "bias_correction": bias_correction or recipe.bias_correction}
+    asked: dict[str, Any] = {
+        "weights": weights or recipe.weights,
+        "bias_correction": bias_correction or recipe.bias_correction,
+    }
+    if steady and recipe.refine is None:
+        asked["refine"] = {}
     return parse_recipe({**msgspec.to_builtins(recipe), **asked}, WholeQuantizeRecipe, "the options")
 
 
@@ -149,6 +164,15 @@ def _print_placement(report: QuantizeReport) -> None:
         click.echo(f"  in float: {count} × {reason}")
     if report.frames:
         click.echo(f"calibrated on {report.frames} frames in {report.seconds:.1f} s")
+    if report.refinement is not None:
+        _print_refinement(report.refinement)
+
+
+def _print_refinement(refined: Refinement) -> None:
+    error, change = (f"× {after / max(before, 1e-30):.3f}" for before, after in refined.compared())
+    found = f"{len(refined.factors)} of the {len(refined.tried)} ranges that cost most"
+    click.echo(f"refined {found}: " + ("kept" if refined.kept else "not kept, no better on the pairs held back"))
+    click.echo(f"  on pairs held back: squared error of the logits {error}, its change along the motion {change}")
 
 
 def _print_finetuned(report: FinetuneReport) -> None:

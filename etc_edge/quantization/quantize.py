@@ -17,6 +17,8 @@ from etc_edge.quantization.placement import Placement
 from etc_edge.quantization.ranges import TensorRange
 from etc_edge.quantization.weights import WEIGHT_SCALES, Granularity, with_room_for_bias
 
+Scales = npt.NDArray[np.float32]
+
 
 def quantized_graph(
     model: onnx.ModelProto,
@@ -24,10 +26,12 @@ def quantized_graph(
     ranges: Mapping[str, TensorRange],
     scheme: Scheme,
     granularity: Granularity = "channel",
+    own_scales: Mapping[str, Scales] | None = None,
 ) -> onnx.ModelProto:
     """The graph with Q/DQ pairs at every tensor of the placement.
 
-    Ranges of tensors that the placement leaves in float are not used; `granularity` is that of weights.
+    Ranges of tensors that the placement leaves in float are not used; `granularity` is that of weights. Whoever makes
+    many graphs of one gives `own_scales`, as of `own_weight_scales`: they take longer than all the rest.
 
     Raises:
         CalibrationError: a range names a tensor that the graph has not, or one is missing.
@@ -47,23 +51,35 @@ def quantized_graph(
         value = view.constant(name)
         assert value is not None
         constants[name] = Grid.covering(float(np.min(value)), float(np.max(value)), scheme)
-    scales = node_weight_scales(view, placement, activations, granularity)
+    own = own_weight_scales(view, placement, granularity) if own_scales is None else own_scales
+    scales = _with_room(view, own, activations)
     return insert_qdq(model, QuantizationPlan(activations, scales, constants))
 
 
 def node_weight_scales(
     view: GraphView, placement: Placement, activations: Mapping[str, Grid], granularity: Granularity = "channel"
-) -> dict[str, npt.NDArray[np.float32]]:
+) -> dict[str, Scales]:
     """Scales of each constant weight, by name of its operator."""
+    return _with_room(view, own_weight_scales(view, placement, granularity), activations)
+
+
+def own_weight_scales(view: GraphView, placement: Placement, granularity: Granularity = "channel") -> dict[str, Scales]:
+    """Scales that suit each constant weight by itself, whatever its bias needs, by name of its operator."""
     int8, found = set(placement.int8_nodes), {}
     for node in view.model.graph.node:
         weight = view.constant(node.input[1]) if node.name in int8 and node.op_type in WEIGHTED else None
-        if weight is None:
+        if weight is not None:
+            found[node.name] = WEIGHT_SCALES[granularity](weight, weight_axis(node, weight.ndim))
+    return found
+
+
+def _with_room(view: GraphView, own: Mapping[str, Scales], activations: Mapping[str, Grid]) -> dict[str, Scales]:
+    found = dict(own)
+    for node in view.model.graph.node:
+        scales, grid = own.get(node.name), activations.get(node.input[0]) if node.input else None
+        if scales is None or grid is None or len(node.input) <= 2:
             continue
-        scales = WEIGHT_SCALES[granularity](weight, weight_axis(node, weight.ndim))
-        bias = view.constant(node.input[2]) if len(node.input) > 2 else None
-        grid = activations.get(node.input[0])
-        if grid is not None and bias is not None and bias.size % scales.size == 0:
-            scales = with_room_for_bias(scales, bias, grid.scale)
-        found[node.name] = scales
+        bias = view.constant(node.input[2])
+        if bias is not None and bias.size % scales.size == 0:
+            found[node.name] = with_room_for_bias(scales, bias, grid.scale)
     return found

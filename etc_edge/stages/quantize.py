@@ -21,6 +21,7 @@ from etc_edge.core.progress import Progress, Silent, track
 from etc_edge.core.shipped import find_shipped
 from etc_edge.core.table import nearest
 from etc_edge.data.dataset import Dataset, open_dataset
+from etc_edge.data.neighbours import remaining
 from etc_edge.data.sampling import (
     CalibrationList,
     FrameKeys,
@@ -29,6 +30,7 @@ from etc_edge.data.sampling import (
     sample_list,
     without_frames,
 )
+from etc_edge.flow.base import open_flow
 from etc_edge.frames.preprocess import fit_frame
 from etc_edge.graph.grid import Grid, Scheme
 from etc_edge.graph.heads import output_logits
@@ -44,8 +46,13 @@ from etc_edge.quantization.placement import Placement, place
 from etc_edge.quantization.quantize import node_weight_scales, quantized_graph
 from etc_edge.quantization.ranges import Ranges, TensorRange, encode_ranges, load_ranges
 from etc_edge.quantization.recipe import QuantizeRecipe
+from etc_edge.quantization.refinement import Candidates, Refinement, refine
+from etc_edge.quantization.steadiness import read_pairs
 from etc_edge.quantization.weights import Granularity
 from etc_edge.stages.export import labels_of
+
+DEFAULT_FLOW = "dis-medium"
+"""Motion of neighbours that ranges are refined on, where the data does not tell it."""
 
 LOOK_AT = 16
 """Frames of the first look, which finds how the channels of each activation compare."""
@@ -73,6 +80,7 @@ class QuantizeReport:
         int8_macs: multiply-adds of the operators in INT8, as a fraction of all.
         frames: how many frames were looked at; 0 where ranges were given.
         seconds: how long looking at them took.
+        refinement: what came of refining ranges; None where that was not asked for.
     """
 
     bundle: Bundle
@@ -80,6 +88,7 @@ class QuantizeReport:
     int8_macs: float
     frames: int
     seconds: float
+    refinement: Refinement | None = None
 
 
 def quantize(
@@ -120,7 +129,7 @@ def quantize(
     given = load_ranges(ranges, graph_hash) if ranges is not None else None
     keep_float = list(dict.fromkeys([*(given.keep_float if given is not None else ()), *recipe.keep_float]))
     placement = _placement(model, source, keep_float)
-    begun, frames = time.perf_counter(), 0
+    begun, frames, refined = time.perf_counter(), 0, None
     if given is None:
         dataset, chosen = _calibration(data, recipe, keep_out)
         frames = chosen.frame_count
@@ -141,7 +150,16 @@ def quantize(
                 progress, _images(dataset, chosen, size_hw, LOOK_AT), "correcting biases", min(LOOK_AT, frames)
             )
             corrections = _corrections(equalized, placement, chosen_ranges, scheme, recipe.weights, seen)
-        looked_at = {"dataset": dataset.name, "split": chosen.split, "frames": frames}
+        looked_at: dict[str, Any] = {"dataset": dataset.name, "split": chosen.split, "frames": frames}
+        if recipe.refine is not None:
+            pairs = read_pairs(
+                remaining(dataset.clips(chosen.split), keep_out), recipe.refine.pairs, size_hw, open_flow(DEFAULT_FLOW)
+            )
+            corrected = _corrected(equalized, corrections, placement)
+            candidates = Candidates(corrected, source.manifest.logits, placement, scheme, recipe.weights)
+            refined = refine(candidates, placement, chosen_ranges, pairs, recipe.refine, progress)
+            chosen_ranges = refined.ranges
+            looked_at["refined"] = refined.described(recipe.refine)
         given = Ranges(
             graph=graph_hash,
             scheme=scheme,
@@ -178,7 +196,7 @@ def quantize(
             recipe={**source.manifest.recipe, "quantize": _described(recipe, given, scheme)},
         ),
     )
-    return QuantizeReport(written, placement, int8_share(model, placement), frames, seconds)
+    return QuantizeReport(written, placement, int8_share(model, placement), frames, seconds, refined)
 
 
 def scheme_of(target: str) -> Scheme:

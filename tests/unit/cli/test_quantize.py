@@ -67,6 +67,23 @@ def test_options_go_before_the_recipe(floating: Bundle, tmp_path: Path) -> None:
     assert described(tmp_path / "b.etc")["data"] == {"dataset": "street", "split": "val", "frames": 2}
 
 
+def test_steady(floating: Bundle, int8: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    out = tmp_path / "q.etc"
+    recipe = tmp_path / "recipe.yaml"
+    recipe.write_text("{calibration: {frames: 3}, refine: {pairs: 3, tensors: 2, steadiness: 1}}")
+    assert run(["quantize", str(floating.path), str(recipe), "--data", DATA, "--steady", "--out", str(out)]) == 0
+    said = capsys.readouterr().out
+    assert "of the 2 ranges that cost most: " in said
+    assert "on pairs held back: squared error of the logits × " in said
+    assert described(out)["refine"] == {"pairs": 3, "tensors": 2, "steadiness": 1.0}
+    ranges = ["--ranges", str(int8 / "ranges.json")]
+    assert run(["quantize", str(floating.path), *ranges, "--steady", "--out", str(tmp_path / "r.etc")]) != 0
+    assert "Found --steady with --ranges" in capsys.readouterr().err
+    recipe.write_text("{refine: {steadiness: -1}}")
+    assert run(["quantize", str(floating.path), str(recipe), "--data", DATA, "--out", str(tmp_path / "n.etc")]) != 0
+    assert "refine.steadiness" in capsys.readouterr().err
+
+
 def test_a_list_of_frames(floating: Bundle, tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text(
         "{dataset: street, split: train, clips: [{clip: street-1000001, first: 1, frames: 2}]}"

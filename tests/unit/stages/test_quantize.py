@@ -14,10 +14,11 @@ import pytest
 
 from etc_edge.core.bundle import Bundle
 from etc_edge.core.errors import BundleError, CalibrationError, EtcEdgeError
+from etc_edge.data.dataset import open_dataset
 from etc_edge.graph.grid import Grid
 from etc_edge.graph.qdq import pairs
 from etc_edge.graph.view import GraphView
-from etc_edge.quantization.recipe import CalibrationRecipe
+from etc_edge.quantization.recipe import CalibrationRecipe, RefineRecipe
 from etc_edge.stages.export import labels_of
 from etc_edge.stages.quantize import quantize, scheme_of
 from tests.street_models import DATA, RECIPE, float_bundle, int8_bundle
@@ -121,6 +122,38 @@ def test_every_observer_and_no_equalisation(observer: str, floating: Bundle, tmp
     recipe = msgspec.structs.replace(RECIPE, observer=observer, equalize=False)
     bundle = quantize(floating.path, tmp_path / "q.etc", recipe, DATA).bundle
     assert np.mean(bundle.selftest().labels == floating.selftest().labels) > 0.85
+
+
+def test_refined_ranges_are_kept_and_used_again(floating: Bundle, int8: Bundle, tmp_path: Path) -> None:
+    # Min-max ranges on a long tail leave much to be found.
+    recipe = msgspec.structs.replace(RECIPE, observer="minmax", refine=RefineRecipe(pairs=4, tensors=4))
+    report = quantize(floating.path, tmp_path / "q.etc", recipe, DATA)
+    refined, ranges_path = report.refinement, report.bundle.ranges_path
+    assert refined is not None
+    assert ranges_path is not None
+    assert len(refined.tried) == 4
+    described = report.bundle.manifest.recipe["quantize"]
+    assert described["refine"] == {"steadiness": 3.0, "pairs": 4, "tensors": 4}
+    assert described["data"]["refined"] == refined.described(recipe.refine or RefineRecipe())
+    plain = quantize(floating.path, tmp_path / "p.etc", msgspec.structs.replace(recipe, refine=None), DATA)
+    assert plain.refinement is None
+    before, after = grids(plain.bundle), grids(report.bundle)
+    changed = {name for name in before if before[name] != after[name]} - set(report.placement.shared)
+    assert changed == (set(refined.factors) if refined.kept else set())
+    again = quantize(floating.path, tmp_path / "again.etc", RECIPE, ranges=ranges_path)
+    assert again.bundle.manifest.files["model.onnx"] == report.bundle.manifest.files["model.onnx"]
+
+
+def test_refinement_does_not_look_at_frames_kept_out(floating: Bundle, tmp_path: Path) -> None:
+    keep_out = frozenset(
+        (clip.name, index)
+        for number, clip in enumerate(open_dataset(DATA).clips("train"))
+        for index in (range(3) if number else (1, 2))
+    )
+    recipe = msgspec.structs.replace(RECIPE, refine=RefineRecipe(pairs=4))
+    with pytest.raises(CalibrationError, match="Found 1 pairs of neighbours"):
+        quantize(floating.path, tmp_path / "q.etc", recipe, DATA, keep_out=keep_out)
+    assert not (tmp_path / "q.etc").exists()
 
 
 def refused(floating: Bundle, out: Path, **arguments: Any) -> EtcEdgeError:
