@@ -166,8 +166,8 @@ def test_a_compiled_form_brings_its_own_target(bundle: Bundle, tmp_path: Path) -
 def test_models_that_cannot_be_loaded(bundle: Bundle, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no bundle"):
         Segmenter.load(tmp_path / "absent.etc")
-    with pytest.raises(CompileError, match="jetson-orin"):
-        Segmenter.load(bundle, "jetson-orin")
+    with pytest.raises(CompileError, match="jetson-orbit"):
+        Segmenter.load(bundle, "jetson-orbit")
     with pytest.raises(EngineError, match="Found 0 threads"):
         Segmenter.load(bundle, BACKEND, threads=0)
     changed = write_tiny_bundle(tmp_path / "colors.etc")
