@@ -1,0 +1,87 @@
+"""Pages that promise to be run are run, line by line, and the site is built without a warning."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.architecture.fenced_code import fences
+from tests.architecture.package_files import REPOSITORY
+
+DOCS = REPOSITORY / "docs"
+NOTEBOOK = REPOSITORY / "examples" / "model_to_report.ipynb"
+
+
+def finished(command: list[str], folder: Path) -> str:
+    """Standard output of a command that must do well; one thread, so that it disturbs nobody."""
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY)}
+    done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def python(code: str, folder: Path) -> str:
+    return finished([sys.executable, "-c", code], folder)
+
+
+def test_every_line_of_the_tutorial_runs(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "zoo").symlink_to(REPOSITORY / "zoo")
+    # `etc-edge` of this very source, whatever is installed.
+    command = f'etc-edge() {{ "{sys.executable}" -m etc_edge.cli.main "$@"; }}; set -e; '
+    for fence in fences(DOCS / "tutorial.md"):
+        if fence.language == "python":
+            said = python(fence.text, tmp_path)
+            assert [line.split()[0] for line in said.splitlines()] == ["0", "1", "2", "3", "4"]
+        else:
+            for line in fence.lines():
+                finished(["bash", "-c", command + line], tmp_path)
+    assert len((tmp_path / "frames.jsonl").read_text().splitlines()) == 45
+    assert (tmp_path / "segmented.mp4").stat().st_size > 10_000
+    assert "data:image" in (tmp_path / "report.html").read_text()
+
+
+def test_the_steadiness_page_prints_what_it_says(tmp_path: Path) -> None:
+    code, printed = fences(DOCS / "steadiness.md")
+    assert python(code.text, tmp_path) == printed.text
+
+
+def test_the_int8_page_gives_the_figures_of_its_records() -> None:
+    rows = [
+        line.split("|")[1:-1] for line in (DOCS / "int8-and-steadiness.md").read_text().splitlines() if "[json]" in line
+    ]
+    assert len(rows) == 5
+    for _, miou, miou_drop, tc, tc_drop, flicker, agreement, link in rows:
+        record = json.loads((DOCS / link.split("(")[1].strip(" )")).read_text())
+        temporal, drop = record["temporal"], record["drop"]
+        found = [record["accuracy"]["miou"], drop["miou"], temporal["tc"], drop["tc"], temporal["flicker"]]
+        found.append(temporal["agreement"])
+        shown = [float(cell) for cell in (miou, miou_drop, tc, tc_drop, flicker, agreement)]
+        assert shown == pytest.approx([100 * value for value in found], abs=0.0051)
+
+
+def test_the_notebook_runs_from_model_to_report(tmp_path: Path) -> None:
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    assert [cell for cell in cells if cell.get("outputs")] == []  # what it prints belongs to whoever runs it
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    said = python("\n".join(code), tmp_path)
+    assert "INT8" in said
+    assert "data:image" in (tmp_path / "report.html").read_text()
+
+
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    finished([sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)], REPOSITORY)
+    commands = (tmp_path / "reference" / "commands.html").read_text(encoding="utf-8")
+    assert "--max-tc-drop" in commands
+    metrics = (tmp_path / "reference" / "metrics.html").read_text(encoding="utf-8")
+    assert "etc_edge.metrics.temporal.TemporalConsistency.update" in metrics
+    # Nothing is loaded from elsewhere.
+    for page in tmp_path.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert 'src="http' not in text, page
+        assert 'rel="stylesheet" href="http' not in text, page
