@@ -7,13 +7,14 @@ VENV := .venv
 DEMO_VENV := $(if $(wildcard $(VENV)/.installed),$(VENV),.venv-demo)
 
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check format bench clean distclean
+.PHONY: help setup demo test check format bench docs clean distclean
 
 help:
 	@echo 'make demo       quantize, compile, run and evaluate the shipped model (no torch)'
 	@echo 'make test       run every test'
 	@echo 'make check      ruff, mypy, import-linter and the architecture tests'
 	@echo 'make bench      run every benchmark that can run here, results in $(OUT)/benchmarks/ (DATA=camvid for all)'
+	@echo 'make docs       build the documentation as a site in out/site/'
 	@echo 'make setup      make .venv with everything that the above needs'
 	@echo 'make format     let ruff put the source in order'
 	@echo 'make clean      remove caches and build products; make distclean the environments too'
@@ -60,6 +61,11 @@ format: $(VENV)/.installed
 # Figures of this machine go to $(OUT); DOCS=docs publishes them. DATA is CamVid's folder.
 bench: $(VENV)/.installed
 	$(VENV)/bin/python benchmarks/run_all.py --docs $(or $(DOCS),$(OUT)/benchmarks) $(if $(DATA),--data $(DATA))
+
+# The picture is drawn anew by $(VENV)/bin/python docs/street_gif.py
+docs: $(VENV)/.installed
+	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict
+	@echo 'open out/site/index.html'
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -13,20 +13,28 @@ import pytest
 
 import etc_edge
 from etc_edge.cli.main import COMMANDS
+from tests.architecture.fenced_code import fences
 from tests.architecture.package_files import PACKAGE, REPOSITORY, source_files
 
 DOCUMENTS = [REPOSITORY / name for name in ("README.md", "CONTRIBUTING.md", "CHANGELOG.md")]
-DOCUMENTS += sorted((REPOSITORY / "docs").glob("*.md"))
+DOCS = REPOSITORY / "docs"
+DOCUMENTS += sorted(DOCS.rglob("*.md"))
 
 
 def name_of(file: Path) -> str:
     return file.name
 
 
+def test_every_page_is_in_the_sites_navigation() -> None:
+    # As text: the file is YAML of mkdocs, with tags of its own where one is needed.
+    navigation = (REPOSITORY / "mkdocs.yml").read_text(encoding="utf-8").split("\nnav:\n")[1]
+    pages = [page.relative_to(REPOSITORY / "docs").as_posix() for page in DOCUMENTS if page.is_relative_to(DOCS)]
+    assert [page for page in pages if not re.search(rf"[ -]{re.escape(page)}$", navigation, re.MULTILINE)] == []
+
+
 def code_lines(document: Path) -> list[str]:
     """Lines of the fenced code of a document, continued ones joined."""
-    blocks = re.findall(r"^```[^\n]*\n(.*?)^```", document.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
-    return [line.strip() for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [line for fence in fences(document) for line in fence.lines()]
 
 
 def shown_commands(document: Path) -> list[list[str]]:

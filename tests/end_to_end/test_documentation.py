@@ -1,0 +1,133 @@
+"""Pages that promise to be run are run, line by line, and the site is built without a warning."""
+
+from __future__ import annotations
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from etc_edge.cli.main import run
+from tests.architecture.fenced_code import fences
+from tests.architecture.package_files import REPOSITORY
+from tests.small_networks import frames
+from tests.street_models import write_onnx
+
+DOCS = REPOSITORY / "docs"
+NOTEBOOK = REPOSITORY / "examples" / "model_to_report.ipynb"
+
+
+# `etc-edge` of this very source, whatever is installed.
+COMMAND = f'etc-edge() {{ "{sys.executable}" -m etc_edge.cli.main "$@"; }}; set -e; '
+
+
+def environment() -> dict[str, str]:
+    """Of a command: one thread, so that it disturbs nobody."""
+    return {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(REPOSITORY), "NO_MKDOCS_2_WARNING": "1"}
+
+
+def finished(command: list[str], folder: Path) -> str:
+    """Standard output of a command that must do well."""
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def python(code: str, folder: Path) -> str:
+    return finished([sys.executable, "-c", code], folder)
+
+
+def test_every_line_of_the_tutorial_runs(tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "zoo").symlink_to(REPOSITORY / "zoo")
+    for fence in fences(DOCS / "tutorial.md"):
+        if fence.language == "python":
+            said = python(fence.text, tmp_path)
+            assert [line.split()[0] for line in said.splitlines()] == ["0", "1", "2", "3", "4"]
+        else:
+            for line in fence.lines():
+                finished(["bash", "-c", COMMAND + line], tmp_path)
+    assert len((tmp_path / "frames.jsonl").read_text().splitlines()) == 45
+    assert (tmp_path / "segmented.mp4").stat().st_size > 10_000
+    assert "data:image" in (tmp_path / "report.html").read_text()
+
+
+def write_drive(root: Path) -> None:
+    """A labelled folder with one clip a split, as the page about own data draws it."""
+    for number, split in enumerate(("train", "val")):
+        scene = next(frames(1, seed=number, size_hw=(32, 64)))
+        labels = np.repeat(np.arange(8, dtype=np.uint8), 8)[None].repeat(32, 0)
+        for kind, picture in (("images", scene[..., ::-1]), ("labels", labels)):
+            folder = root / split / kind / "clip"
+            folder.mkdir(parents=True)
+            for index in range(8):
+                cv2.imwrite(str(folder / f"{index}.png"), picture[:, index : index + 48])
+
+
+def test_the_guides_run_on_a_network_and_data_from_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def code(line: str) -> int:
+        return run(shlex.split(line)[1:])
+
+    monkeypatch.chdir(tmp_path)
+    write_onnx(tmp_path, name="network")
+    write_drive(tmp_path / "drive")
+    shutil.copy("classes.yaml", "drive")
+    pages = [fences(DOCS / "guides" / f"{name}.md") for name in ("own-network", "own-data", "gates-in-ci")]
+    network, data, gates = ([line for fence in page if not fence.language for line in fence.lines()] for page in pages)
+    # The network of this test is a small one.
+    assert [code(line.replace("360x480", "32x48")) for line in network] == [0, 0, 0]
+    assert [code(line) for line in data if line.startswith("etc-edge")] == [0, 0]
+    for name in ("", "-int8"):
+        shutil.copytree(f"network{name}.etc", f"street{name}.etc")
+    shutil.copy("results.json", "released.json")
+    # Whether gates hold is the network's affair; that each can be decided is the page's: 2 would be one that cannot.
+    assert code(gates[0]) in (0, 1)
+    assert Path("gates.xml").read_text().count("<testcase") == 3
+
+
+def test_the_steadiness_page_prints_what_it_says(tmp_path: Path) -> None:
+    code, printed = fences(DOCS / "steadiness.md")
+    assert python(code.text, tmp_path) == printed.text
+
+
+def test_the_int8_page_gives_the_figures_of_its_records() -> None:
+    rows = [
+        line.split("|")[1:-1] for line in (DOCS / "int8-and-steadiness.md").read_text().splitlines() if "[json]" in line
+    ]
+    assert len(rows) == 5
+    for _, miou, miou_drop, tc, tc_drop, flicker, agreement, link in rows:
+        record = json.loads((DOCS / link.split("(")[1].strip(" )")).read_text())
+        temporal, drop = record["temporal"], record["drop"]
+        found = [record["accuracy"]["miou"], drop["miou"], temporal["tc"], drop["tc"], temporal["flicker"]]
+        found.append(temporal["agreement"])
+        shown = [float(cell) for cell in (miou, miou_drop, tc, tc_drop, flicker, agreement)]
+        assert shown == pytest.approx([100 * value for value in found], abs=0.0051)
+
+
+def test_the_notebook_runs_from_model_to_report(tmp_path: Path) -> None:
+    cells = json.loads(NOTEBOOK.read_text(encoding="utf-8"))["cells"]
+    assert [cell for cell in cells if cell.get("outputs")] == []  # what it prints belongs to whoever runs it
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    said = python("\n".join(code), tmp_path)
+    assert "INT8" in said
+    assert "data:image" in (tmp_path / "report.html").read_text()
+
+
+def test_the_site_is_built_without_a_warning(tmp_path: Path) -> None:
+    finished([sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)], REPOSITORY)
+    commands = (tmp_path / "reference" / "commands.html").read_text(encoding="utf-8")
+    assert "--max-tc-drop" in commands
+    metrics = (tmp_path / "reference" / "metrics.html").read_text(encoding="utf-8")
+    assert "etc_edge.metrics.temporal.TemporalConsistency.update" in metrics
+    # Nothing is loaded from elsewhere.
+    for page in tmp_path.rglob("*.html"):
+        text = page.read_text(encoding="utf-8")
+        assert 'src="http' not in text, page
+        assert 'rel="stylesheet" href="http' not in text, page
