@@ -31,7 +31,8 @@ class ConstructedBoard:
         texts = dict(self.files)
         if self.packages:
             paragraphs = [
-                f"Package: {name}\nStatus: install ok installed\nDescription: words\n  more: words\nVersion: {version}\n"
+                f"Package: {name}\nStatus: install ok installed\nDescription: words\n  more: words\n"
+                f"Version: {version}\n"
                 for name, version in self.packages.items()
             ]
             paragraphs.append("Package: libnvinfer7\nStatus: deinstall ok config-files\nVersion: 99.0-1\n")

@@ -45,7 +45,8 @@ def test_the_report_ends_with_a_verdict_for_every_target(monkeypatch: pytest.Mon
                 "GPU              Orin (nvgpu) (compute capability 8.7, driver 540.4.0, memory [N/A])",
                 "DLA cores        none",
                 "cameras          /dev/video0 (vi-output, imx219 9-0010; csi://0 by its image processor); "
-                "/dev/video1 (vi-output, imx219 10-0010; csi://1 by its image processor); /dev/video2 (HD Pro Webcam C920)",
+                "/dev/video1 (vi-output, imx219 10-0010; csi://1 by its image processor); "
+                "/dev/video2 (HD Pro Webcam C920)",
                 "GStreamer        1.20.3",
                 "missing          pycuda; PATH=/usr/local/cuda/bin:$PATH pip install pycuda",
             ],
