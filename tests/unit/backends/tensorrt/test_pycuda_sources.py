@@ -13,6 +13,7 @@ import sys
 import tarfile
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import pytest
 
