@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import os
 import platform
-import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from etc_edge.backends.board import Board, read_board
+from etc_edge.backends.board_needs import Need, needs
 from etc_edge.backends.cache import cache_folder
 from etc_edge.backends.table import BACKENDS, CPU_BACKENDS
 from etc_edge.core.environment import available_cores, cpu_flags, cpu_model
+from etc_edge.frames.attached_cameras import AttachedCamera, attached_cameras
 
 # Module, and the extra that brings it; None for the base. The order is the order of the way a model takes.
 PACKAGES: tuple[tuple[str, str | None], ...] = (
@@ -31,6 +33,7 @@ PACKAGES: tuple[tuple[str, str | None], ...] = (
     ("tensorrt", "tensorrt"),
     ("pycuda", "tensorrt"),
     ("torch_tensorrt", "torch-tensorrt"),
+    ("gi", "gstreamer"),
 )
 # Encoders in software: the others are built in everywhere and work only beside their hardware.
 VIDEO_ENCODERS = ("libx264", "libopenh264")
@@ -53,17 +56,21 @@ print(str(version).removeprefix("v").split("-")[0])
 class Package:
     """A package, tried out in a child process; `problem` is None when it loads.
 
-    `extra` is the extra of etc-edge that installs it, None when the base does.
+    `extra` is the extra of etc-edge that installs it, None when the base does. `instead` is what installs it on this
+    board, where pip does not.
     """
 
     module: str
     extra: str | None
     version: str | None
     problem: str | None
+    instead: str | None = None
 
     @property
     def install(self) -> str:
         """The line that installs it."""
+        if self.instead is not None:
+            return self.instead
         return "pip install etc-edge" if self.extra is None else f'pip install "etc-edge[{self.extra}]"'
 
 
@@ -87,7 +94,9 @@ class Diagnosis:
     cores_total: int
     memory_bytes: int | None
     memory_available_bytes: int | None
-    accelerators: tuple[str, ...]
+    board: Board
+    cameras: tuple[AttachedCamera, ...]
+    needs: tuple[Need, ...]
     packages: tuple[Package, ...]
     video_encoders: tuple[str, ...]
     video_decoders: tuple[str, ...]
@@ -97,10 +106,18 @@ class Diagnosis:
     work: tuple[Ability, ...]
 
 
-def doctor() -> Diagnosis:
-    """Look at this machine; imports every optional package once, each in a child process of its own."""
+def doctor(root: Path = Path("/")) -> Diagnosis:
+    """Look at this machine; imports every optional package once, each in a child process of its own.
+
+    Args:
+        root: where the board's files lie, such as `etc/nv_tegra_release`.
+    """
     with ThreadPoolExecutor(max_workers=min(4, available_cores())) as pool:
         packages = tuple(pool.map(lambda row: _try_package(*row), PACKAGES))
+    board = read_board(root)
+    missing = needs(board, sys.version_info[:2], {one.module for one in packages if one.problem is None})
+    commands = {need.module: need.command for need in missing if need.module is not None}
+    packages = tuple(replace(one, instead=commands.get(one.module)) for one in packages)
     memory, memory_available = _memory_bytes()
     cache = cache_folder()
     return Diagnosis(
@@ -112,7 +129,9 @@ def doctor() -> Diagnosis:
         cores_total=os.cpu_count() or 1,
         memory_bytes=memory,
         memory_available_bytes=memory_available,
-        accelerators=_accelerators(),
+        board=board,
+        cameras=attached_cameras(root),
+        needs=missing,
         packages=packages,
         video_encoders=_codecs(VIDEO_ENCODERS, "w"),
         video_decoders=_codecs(VIDEO_DECODERS, "r"),
@@ -194,24 +213,6 @@ def _memory_bytes() -> tuple[int | None, int | None]:
     except (OSError, ValueError):
         return total, available
     return min(total, limit), min(available, max(0, limit - used))
-
-
-def _accelerators() -> tuple[str, ...]:
-    """NVIDIA GPUs as the driver lists them, and the board's name on a Jetson."""
-    found = []
-    board = Path("/proc/device-tree/model")
-    if board.is_file():
-        found.append(board.read_text(encoding="utf-8", errors="replace").strip("\0 \n"))
-    smi = shutil.which("nvidia-smi")
-    if smi is not None:
-        query = [smi, "--query-gpu=name,driver_version,memory.total", "--format=csv,noheader"]
-        try:
-            done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=20)
-        except subprocess.TimeoutExpired:
-            return (*found, "nvidia-smi does not answer")
-        lines = done.stdout.strip().splitlines()
-        found += [line.strip() for line in lines] if done.returncode == 0 else ["nvidia-smi fails: no driver"]
-    return tuple(found)
 
 
 def _write_problem(folder: Path) -> str | None:
