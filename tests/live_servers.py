@@ -158,6 +158,37 @@ class RtspServer(LiveServer):
         return f"RTSP/1.0 200 OK\r\nCSeq: {fields.get('CSeq', '0')}\r\n{more}".encode()
 
 
+class DeafRtspServer(RtspServer):
+    """Lets a client begin to publish and then reads no more; its connection stays open.
+
+    Args:
+        after: the last request that it reads; one before `RECORD` is not answered.
+    """
+
+    def __init__(self, after: str = "RECORD", port: int = 0) -> None:
+        self._after = after
+        super().__init__(port)
+
+    def serve(self, client: socket.socket) -> None:
+        """Answer until the last request, then wait to be killed."""
+        pending = b""
+        while True:
+            while b"\r\n\r\n" not in pending:
+                pending += client.recv(4096)
+            request, _, pending = pending.partition(b"\r\n\r\n")
+            lines = request.decode().split("\r\n")
+            method, fields = lines[0].split()[0], dict(line.split(": ", 1) for line in lines[1:])
+            body = int(fields.get("Content-Length", 0))
+            while len(pending) < body:
+                pending += client.recv(4096)
+            pending = pending[body:]
+            if method != self._after or method == "RECORD":
+                client.sendall(self._answer(method, fields))
+            if method == self._after:
+                break
+        self._dead.wait()
+
+
 class UdpSender(LiveServer):
     """MPEG-TS in datagrams to a port of loopback, whether anybody listens or not."""
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from etc_edge.core.errors import SinkError
 from etc_edge.frames.frame import SegmentedFrame
-from etc_edge.frames.h264 import H264Track, UInt8
+from etc_edge.frames.h264 import UInt8
 from etc_edge.frames.live_source import LEAST_PAUSE_S, LONGEST_PAUSE_S
 from etc_edge.frames.network_source import TRANSPORTS, without_password
 from etc_edge.frames.sink import Sink
 from etc_edge.frames.video_source import reason_of
+
+if TYPE_CHECKING:
+    from etc_edge.frames.sending import Sending
+    from etc_edge.frames.sending_child import SendingChild
 
 # What an address begins with, and what FFmpeg calls the form in which it is sent.
 FORMATS = {"rtsp": "rtsp", "tcp": "mpegts", "udp": "mpegts"}
@@ -26,15 +29,15 @@ SILENCE_S = 5.0
 # Seconds between pictures from which a receiver can begin.
 KEY_FRAMES_S = 2
 
-# RTP's clock, and MPEG's.
-UNIT_S = Fraction(1, 90000)
-
 # A datagram holds whole packets of MPEG-TS, and fits into one of Ethernet.
 UDP_BYTES = 7 * 188
 
 
 class StreamSink(Sink):
     """Sends results as H.264 as they come; a receiver that goes away is looked for again, and results meanwhile lost.
+
+    One that keeps its connection and reads no more has gone away too: FFmpeg gives up on TCP itself, and what sends
+    RTSP, where it waits without end, is a process of its own that is ended.
 
     Args:
         address: `rtsp://server/path` (`?transport=udp` for UDP), to which it is published; `tcp://host:port` or
@@ -76,25 +79,26 @@ class StreamSink(Sink):
         self.frames, self.lost = 0, 0
         self._least_pause_s, self._pause_s = least_pause_s, least_pause_s
         self._try_at_s, self._last = 0.0, -1
-        self._container: Any = None
-        self._track: H264Track | None = None
+        self._silence_s = silence_s
+        self._sending: Sending | SendingChild | None = None
 
     def write(self, result: SegmentedFrame) -> None:
         """See Sink."""
-        import av
+        from etc_edge.frames.sending import UNIT_S, failures
 
-        if self._track is None and time.monotonic() < self._try_at_s:
+        if self._sending is None and time.monotonic() < self._try_at_s:
             self.lost += 1
             return
         self._last = max(self._last + 1, round(result.timestamp_s / float(UNIT_S)))
         picture = self._draw(result)
         try:
-            if self._track is None:
-                self._track = self._begin(picture)
-                if self.frames:
-                    self._tell(f"{self.name} is back, {self.lost} frames were lost in all")
-            self._track.write(picture, self._last)
-        except (av.error.FFmpegError, OSError, ValueError) as error:
+            again = self._sending is None and self.frames > 0
+            if self._sending is None:
+                self._sending = self._begin()
+            self._sending.write(picture, self._last)
+            if again:
+                self._tell(f"{self.name} is back, {self.lost} frames were lost in all")
+        except failures() as error:
             self._let_go()
             if not self.frames:
                 raise SinkError(
@@ -110,30 +114,33 @@ class StreamSink(Sink):
 
     def close(self) -> None:
         """See Sink; what was sent is not taken back, so that `abort` does the same."""
-        import av
-
-        if self._track is not None:
-            with suppress(av.error.FFmpegError, OSError, ValueError):
-                self._track.finish()
-        self._let_go()
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            sending.finish()
 
     def abort(self) -> None:
         """See Sink."""
         self.close()
 
-    def _begin(self, picture: UInt8) -> H264Track:
-        import av
+    def _begin(self) -> Sending | SendingChild:
+        from etc_edge.frames.sending import Sending, SendOrder
+        from etc_edge.frames.sending_child import SendingChild
 
-        self._container = av.open(self._address, "w", format=self._format, container_options=self._settings)
-        size_hw = int(picture.shape[0]), int(picture.shape[1])
-        return H264Track(self._container, size_hw, self._fps, UNIT_S, self._options, self._threads)
+        order = SendOrder(
+            address=self._address,
+            form=self._format,
+            settings=self._settings,
+            options=self._options,
+            fps=(self._fps.numerator, self._fps.denominator),
+            threads=self._threads,
+            silence_s=self._silence_s,
+        )
+        return SendingChild(order) if self._format == "rtsp" else Sending(order)
 
     def _let_go(self) -> None:
-        container, self._container, self._track = self._container, None, None
-        if container is not None:
-            # Its last words cannot reach a receiver that is gone.
-            with suppress(Exception):
-                container.close()
+        sending, self._sending = self._sending, None
+        if sending is not None:
+            sending.let_go()
 
     def _tell(self, message: str) -> None:
         if self.told is not None:

@@ -171,3 +171,38 @@ def test_runs_are_repeated_and_compared(work: Path, int8: Path) -> None:
     assert len(found["figures"]["runs"]) == 2
     assert all(0 <= rate <= 1 for rates in found["figures"]["simulated"].values() for rate in rates.values())
     assert found["figures"]["runs"][0]["yardstick"]["name"] == "street_small"
+
+
+def test_several_streams_share_an_engine_alike(work: Path, int8: Path) -> None:
+    arguments = (int8, "--source", "synthetic:street?size=96x160&seed=5", "--frames", 3, "--rounds", 1)
+    found = record(work / "several_streams.json", "several_streams", *arguments, "--target", "onnxruntime")
+    times_ms = found["figures"]["times_ms"]
+    assert found["figures"]["ratio"] == pytest.approx(times_ms["one"][0] / times_ms["several"][0])
+    assert found["figures"]["labelled"] == [3, 3, 3, 3]
+
+
+def test_batching_gives_every_frame_its_own_labels(work: Path, int8: Path) -> None:
+    figures = record(work / "batching.json", "batching", int8, "--rounds", 1)["figures"]
+    assert [one["backend"] for one in figures["networks"]] == ["onnxruntime", "openvino"]
+    assert all(one["same_largest_class"] > 0.99 and one["ratio"]["1"] == 1.0 for one in figures["networks"])
+
+
+def test_long_run_leaves_no_thread_and_no_file(work: Path, int8: Path) -> None:
+    arguments = (int8, "--source", "synthetic:street?size=96x160&seed=5", "--frames", 150)
+    figures = record(work / "long_run.json", "long_run", *arguments, "--target", "onnxruntime")["figures"]
+    assert figures["left"] == {"threads": 0, "files": 0}
+    assert figures["growth_mb"] == (figures["after_bytes"] - figures["before_bytes"]) / 1e6
+
+
+def test_added_latency_is_what_is_beyond_the_engine(work: Path, int8: Path) -> None:
+    arguments = (int8, "--source", "synthetic:street?size=96x160&seed=5", "--frames", 10, "--target", "onnxruntime")
+    figures = record(work / "added_latency.json", "added_latency", *arguments)["figures"]
+    assert 0 < figures["p99_ms"] == figures["quantiles_ms"]["added"][1]
+    assert figures["dropped"]["decode"] > 0
+
+
+def test_first_label_is_of_processes_that_start_anew(work: Path, int8: Path) -> None:
+    arguments = (int8, "--rounds", 1, "--target", "onnxruntime")
+    figures = record(work / "first_label.json", "first_label", *arguments)["figures"]
+    assert figures["label_s"] == pytest.approx(figures["load_s"] + figures["first_s"], abs=1e-3)
+    assert figures["import_s"] > 0

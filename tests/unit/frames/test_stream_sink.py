@@ -18,6 +18,7 @@ from etc_edge.core.errors import SinkError
 from etc_edge.frames.frame import Frame, SegmentedFrame
 from etc_edge.frames.stream_sink import StreamSink, is_address
 from tests import system_gstreamer
+from tests.live_servers import DeafRtspServer
 from tests.moving_square import SIZE_HW, picture, result
 
 SERVER = Path(__file__).parents[2] / "rtsp_server.py"
@@ -142,6 +143,53 @@ def test_a_receiver_that_stops_reading_is_given_up() -> None:
         sink.close()
     assert slowest_s < 5
     assert "takes no more" in said[0]
+
+
+@pytest.mark.parametrize("after", ["RECORD", "OPTIONS"])
+def test_a_receiver_of_rtsp_that_keeps_its_connection_is_given_up(after: str) -> None:
+    said: list[str] = []
+    server = DeafRtspServer(after)
+    sink = StreamSink(server.address, Fraction(25), plain, crf=1, silence_s=0.5, least_pause_s=0.01, told=said.append)
+    running, slowest_s, beats = threading.Event(), 0.0, [time.monotonic()]
+
+    def beat() -> None:
+        while not running.wait(0.02):
+            beats.append(time.monotonic())
+
+    other = threading.Thread(target=beat)
+    other.start()
+    if after == "OPTIONS":
+        with pytest.raises(SinkError, match=r"it took nothing for 0\.5 s"):
+            sink.write(result(0))
+    random = np.random.default_rng(0)
+    for index in range(400 if after == "RECORD" else 0):
+        noise = random.integers(0, 255, (240, 320, 3)).astype(np.uint8)
+        begun = time.monotonic()
+        sink.write(SegmentedFrame(Frame(noise, index, index / 25), noise[..., 0], 1.0))
+        slowest_s = max(slowest_s, time.monotonic() - begun)
+        if said:
+            assert "takes no more (it took nothing for 0.5 s)" in said[0]
+            break
+    begun = time.monotonic()
+    sink.close()
+    running.set()
+    other.join()
+    server.kill()
+    assert bool(said) == (after == "RECORD")
+    assert max(time.monotonic() - begun, slowest_s) < 5
+    assert np.diff(beats).max() < 0.4, "the other threads of the process went on"
+
+
+def test_the_end_does_not_wait_for_a_receiver_that_stopped_reading() -> None:
+    server = DeafRtspServer("RECORD")
+    sink = StreamSink(server.address, Fraction(25), plain, silence_s=0.5)
+    for index in range(5):
+        sink.write(result(index))
+    begun = time.monotonic()
+    sink.close()
+    assert time.monotonic() - begun < 5
+    assert sink.frames == 5
+    server.kill()
 
 
 def test_nobody_there_is_an_error_the_first_time() -> None:
