@@ -12,11 +12,11 @@ import numpy as np
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstApp", "1.0")
-from gi.repository import Gst, GstApp  # noqa: E402, F401 - GstApp gives appsink and appsrc their methods
+from gi.repository import Gst, GstApp  # noqa: F401 - GstApp gives appsink and appsrc their methods
 
-from etc_edge.frames.frame import Frame, SegmentedFrame  # noqa: E402
-from etc_edge.frames.overlay import Overlay  # noqa: E402
-from etc_edge.runtime import Segmenter  # noqa: E402
+from etc_edge.frames.frame import Frame, SegmentedFrame
+from etc_edge.frames.overlay import Overlay
+from etc_edge.runtime import Segmenter
 
 
 def main(model: str, source: str, sink: str) -> None:
