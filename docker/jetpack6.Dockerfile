@@ -1,4 +1,4 @@
-# etc-edge on a Jetson Orin with JetPack 6.1 or 6.2, on NVIDIA's image of JetPack (CUDA 12.6, TensorRT 10.3, Python 3.10).
+# etc-edge on a Jetson Orin with JetPack 6.1 or 6.2, on NVIDIA's image of it (CUDA 12.6, TensorRT 10.3, Python 3.10).
 # Checked by hadolint; not yet built or run on a board.
 #
 #   docker build --file docker/jetpack6.Dockerfile --tag etc-edge:jetpack6 .

@@ -122,7 +122,7 @@ def read_board(root: Path = Path("/")) -> Board:
     jetson = linux is not None or (model or "").startswith("NVIDIA")
     gpus, problem = _gpus(root)
     if not gpus and problem is None and _card_without_driver(root):
-        problem = "a card without NVIDIA's driver"
+        problem = "a card that no driver serves"
     return Board(
         model=model,
         jetson=jetson,

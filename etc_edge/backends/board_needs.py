@@ -11,6 +11,7 @@ JETPACK = "sudo apt install nvidia-jetpack"
 # For gst:// and csi:// sources.
 GSTREAMER_PACKAGES = ("python3-gi", "gir1.2-gst-plugins-base-1.0", "gstreamer1.0-plugins-good")
 _OLDEST_PYTHON = (3, 10)
+_ENVIRONMENT = "-m venv --system-site-packages .venv"
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,11 @@ def needs(board: Board, python: tuple[int, int], loaded: Collection[str]) -> tup
         python: the version that runs.
         loaded: modules that import there.
     """
-    return (*_driver(board), *_tensorrt(board, python, loaded), *_pycuda(board, loaded), *_gstreamer(board, loaded))
+    tensorrt = tuple(_tensorrt(board, python, loaded))
+    found = (*_driver(board), *tensorrt, *_pycuda(board, loaded), *_gstreamer(board))
+    if "gi" in loaded or any(_ENVIRONMENT in need.command for need in tensorrt) or _is_too_old(board):
+        return found
+    return (*found, *_pygobject(board))
 
 
 def _driver(board: Board) -> Iterator[Need]:
@@ -55,14 +60,14 @@ def _tensorrt(board: Board, python: tuple[int, int], loaded: Collection[str]) ->
         yield Need("TensorRT", JETPACK, "tensorrt")
     elif of_module is None:
         yield Need("TensorRT's module for Python", "sudo apt install python3-libnvinfer", "tensorrt")
-    elif tuple(map(int, of_module.split("."))) < _OLDEST_PYTHON:
+    elif _is_too_old(board):
         what = f"TensorRT's module for Python {running}: JetPack's is for {of_module}"
         yield Need(what, "build it from NVIDIA's sources: docs/jetson.md, JetPack 5", "tensorrt")
     else:
         what = "an environment that sees JetPack's TensorRT"
         if of_module != running:
             what += f", by Python {of_module} instead of {running}"
-        yield Need(what, f"python{of_module} -m venv --system-site-packages .venv", "tensorrt")
+        yield Need(what, f"python{of_module} {_ENVIRONMENT}", "tensorrt")
 
 
 def _pycuda(board: Board, loaded: Collection[str]) -> Iterator[Need]:
@@ -78,16 +83,26 @@ def _pycuda(board: Board, loaded: Collection[str]) -> Iterator[Need]:
         yield Need("pycuda", "PATH=/usr/local/cuda/bin:$PATH pip install pycuda", "pycuda")
 
 
-def _gstreamer(board: Board, loaded: Collection[str]) -> Iterator[Need]:
+def _gstreamer(board: Board) -> Iterator[Need]:
     if board.packages is None:
         return
     if lacking := [name for name in GSTREAMER_PACKAGES if name not in board.packages]:
         yield Need("GStreamer, for gst:// and csi:// sources", f"sudo apt install {' '.join(lacking)}")
-    elif "gi" not in loaded:
-        command = "/usr/bin/python3 -m venv --system-site-packages .venv"
-        yield Need("an environment that sees the system's PyGObject, for gst:// and csi:// sources", command, "gi")
     if board.jetson and "nvidia-l4t-gstreamer" not in board.packages:
         yield Need("GStreamer's elements for CSI cameras", "sudo apt install nvidia-l4t-gstreamer")
+
+
+def _pygobject(board: Board) -> Iterator[Need]:
+    """The system's is there and this environment does not see it."""
+    if "python3-gi" in (board.packages or {}):
+        what = "an environment that sees the system's PyGObject, for gst:// and csi:// sources"
+        yield Need(what, f"/usr/bin/python3 {_ENVIRONMENT}", "gi")
+
+
+def _is_too_old(board: Board) -> bool:
+    """Whether JetPack's own Python is, for which all of the system's modules are."""
+    of_module = board.tensorrt_python
+    return of_module is not None and tuple(map(int, of_module.split("."))) < _OLDEST_PYTHON
 
 
 def _is_ubuntu(board: Board) -> bool:

@@ -42,10 +42,12 @@ def test_an_orin_nano_with_jetpack_6(tmp_path: Path) -> None:
 
 def test_an_environment_that_does_not_see_jetpacks_packages(tmp_path: Path) -> None:
     board = read_board(ORIN_NANO_JETPACK_6.write(tmp_path))
-    environment, pycuda, gstreamer = needs(board, (3, 12), set())
+    environment, pycuda = needs(board, (3, 12), set())
     assert environment.command == "python3.10 -m venv --system-site-packages .venv"
     assert environment.what == "an environment that sees JetPack's TensorRT, by Python 3.10 instead of 3.12"
-    assert (environment.module, pycuda.module, gstreamer.module) == ("tensorrt", "pycuda", "gi")
+    assert (environment.module, pycuda.module) == ("tensorrt", "pycuda")
+    (gstreamer,) = needs(board, (3, 10), {"tensorrt", "pycuda"})
+    assert gstreamer.command == "/usr/bin/python3 -m venv --system-site-packages .venv"
     assert pycuda.command == "PATH=/usr/local/cuda/bin:$PATH pip install pycuda"
 
 
@@ -55,7 +57,7 @@ def test_a_xavier_nx_with_jetpack_5(tmp_path: Path) -> None:
     assert (board.cuda, board.nvcc, board.dla_cores) == ("11.4.298", False, 2)
     assert (board.gpus, board.gpu_problem) == ((), None), "JetPack 5 has no nvidia-smi"
     assert (board.power_mode, board.profile) == ("MODE_20W_6CORE", "jetson-xavier-nx")
-    module, toolkit, pycuda = needs(board, (3, 10), {"gi"})
+    module, toolkit, pycuda = needs(board, (3, 10), set())
     assert module.what == "TensorRT's module for Python 3.10: JetPack's is for 3.8"
     assert toolkit.command == "sudo apt install cuda-toolkit-11-4"
     assert pycuda.module == "pycuda"
@@ -94,7 +96,7 @@ def test_a_desktop_takes_its_tensorrt_from_pip(tmp_path: Path) -> None:
 def test_a_card_without_its_driver(tmp_path: Path) -> None:
     board = read_board(CARD_WITHOUT_DRIVER.write(tmp_path))
     (driver,) = needs(board, (3, 12), {"gi"})
-    assert driver.what == "NVIDIA's driver (a card without NVIDIA's driver)"
+    assert driver.what == "NVIDIA's driver (a card that no driver serves)"
     assert driver.command == "sudo ubuntu-drivers install"
 
 
