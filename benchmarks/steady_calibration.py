@@ -24,7 +24,7 @@ from etc_edge.quantization.recipe import CalibrationRecipe, QuantizeRecipe, Refi
 from etc_edge.stages.evaluate import check_classes
 from etc_edge.stages.quantize import quantize
 
-PLAIN, BY_ERROR, STEADY = "mse", "refined by error", "refined, steady"
+PLAIN, BY_ERROR, STEADY = "observer alone", "refined by error", "refined, steady"
 MIOU_GOAL = 0.001
 
 
@@ -36,6 +36,7 @@ MIOU_GOAL = 0.001
 @click.option("--pairs", type=click.IntRange(min=2), default=RefineRecipe().pairs, show_default=True)
 @click.option("--tensors", type=click.IntRange(min=1), default=RefineRecipe().tensors, show_default=True)
 @click.option("--steadiness", type=click.FloatRange(min=0.0), default=RefineRecipe().steadiness, show_default=True)
+@click.option("--observer", default=QuantizeRecipe().observer, show_default=True, help="Whose ranges to start from.")
 @click.option("--backend", default="openvino", show_default=True, help="Engine that measures.")
 @threads_and_json
 def main(
@@ -46,6 +47,7 @@ def main(
     pairs: int,
     tensors: int,
     steadiness: float,
+    observer: str,
     backend: str,
     threads: int | None,
     json_path: Path | None,
@@ -64,7 +66,7 @@ def main(
     with tempfile.TemporaryDirectory() as folder:
         contenders = [from_bundle(bundle, backend, "fp32", cores, progress)]
         for number, (name, refinement) in enumerate(refinements.items()):
-            recipe = QuantizeRecipe(calibration=CalibrationRecipe(frames=frames), refine=refinement)
+            recipe = QuantizeRecipe(observer=observer, calibration=CalibrationRecipe(frames=frames), refine=refinement)
             begun = time.perf_counter()
             made = quantize(fp32, Path(folder, f"{number}.etc"), recipe, data, progress=progress).bundle
             seconds[name] = time.perf_counter() - begun
@@ -84,6 +86,7 @@ def main(
                 "pairs": pairs,
                 "tensors": tensors,
                 "steadiness": steadiness,
+                "observer": observer,
                 "backend": backend,
             },
             figures={
@@ -97,7 +100,10 @@ def main(
             },
             table=_table(measured, seconds, told),
             goals=_goals(measured),
-            notes=[f"{name}: the pairs held back did not find it better; left as {PLAIN}" for name in _left(told)],
+            notes=[
+                f"{name}: the pairs held back did not find it better; left as {observer} chose it"
+                for name in _left(told)
+            ],
             conditions=watch.conditions(),
         ),
         json_path,
