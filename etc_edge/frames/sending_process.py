@@ -13,6 +13,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import IO
 
 import msgspec
 import numpy as np
@@ -60,9 +61,9 @@ def main() -> None:
         sending.finish()
 
 
-def _answer(answers: object, sent: Sent) -> None:
-    answers.write(msgspec.json.encode(sent) + b"\n")  # type: ignore[attr-defined]
-    answers.flush()  # type: ignore[attr-defined]
+def _answer(answers: IO[bytes], sent: Sent) -> None:
+    answers.write(msgspec.json.encode(sent) + b"\n")
+    answers.flush()
 
 
 @contextmanager
