@@ -85,7 +85,8 @@ def test_end_to_end_runs_both_sides_and_watches_memory(work: Path, int8: Path) -
 
 
 def test_preview_cost_has_a_page_that_gets_pictures(work: Path, int8: Path) -> None:
-    arguments = (int8, "--source", "synthetic:street?size=96x160&seed=5", "--frames", 20, "--rounds", 1)
+    # Long enough for a page at the lowest priority to get its turn.
+    arguments = (int8, "--source", "synthetic:street?size=96x160&seed=5", "--frames", 250, "--rounds", 1)
     found = record(work / "preview_cost.json", "preview_cost", *arguments, "--target", "onnxruntime")
     (only,) = found["figures"]["rounds"]
     assert only["pictures_per_second"] > 0

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import AsyncExitStack
 from pathlib import Path
 
 import aiohttp
@@ -65,22 +66,25 @@ def test_an_interrupt_ends_a_run_that_is_looked_at(bundle: Path, tmp_path: Path,
     async def look() -> list[str]:
         """Watch until there are pictures and comparisons, interrupt, and give the stream's states."""
         states: list[str] = []
-        async with aiohttp.ClientSession() as session, session.ws_connect(f"{url}live", max_msg_size=0) as page:
-            await page.send_json({"watch": [0]})
-            pictures, compared, sent = 0, 0, False
-            async with session.get(f"{url}streams/1.mjpeg") as deaf:
-                assert deaf.status == 200
-                async for message in page:
-                    if message.type is aiohttp.WSMsgType.BINARY:
-                        pictures += 1
-                        await page.send_json({"drawn": 0})
-                    elif message.json()["kind"] == "tick":
-                        stream = message.json()["streams"][0]
-                        states.append(stream["state"])
-                        compared = stream["compared"]
-                    if pictures > 3 and compared and not sent:
-                        process.send_signal(number)
-                        sent = True
+        pictures, compared, sent = 0, 0, False
+        async with AsyncExitStack() as held:
+            session = await held.enter_async_context(aiohttp.ClientSession())
+            page = await held.enter_async_context(session.ws_connect(f"{url}live", max_msg_size=0))
+            async for message in page:
+                if message.type is aiohttp.WSMsgType.BINARY:
+                    pictures += 1
+                    await page.send_json({"drawn": 0})
+                elif (heard := message.json())["kind"] == "hello" and heard["streams"]:
+                    # The page is there before the streams are, and is greeted again when there is more to see.
+                    await page.send_json({"watch": [0]})
+                    deaf = await held.enter_async_context(session.get(f"{url}streams/1.mjpeg"))
+                    assert deaf.status == 200
+                elif heard["kind"] == "tick" and heard["streams"]:
+                    states.append(heard["streams"][0]["state"])
+                    compared = heard["streams"][0]["compared"]
+                if pictures > 3 and compared and not sent:
+                    process.send_signal(number)
+                    sent = True
         return states
 
     try:
@@ -90,7 +94,7 @@ def test_an_interrupt_ends_a_run_that_is_looked_at(bundle: Path, tmp_path: Path,
         assert time.monotonic() - begun < 10
     finally:
         process.kill()
-        process.wait()
+        process.communicate()
     assert process.returncode == 1
     assert said.splitlines()[-1] == "interrupted"
     assert "Traceback" not in said
