@@ -11,7 +11,7 @@ DEMO_VENV := $(if $(wildcard $(VENV)/.installed),$(VENV),.venv-demo)
 
 help:
 	@echo 'make demo       quantize, compile, run and evaluate the shipped model (no torch)'
-	@echo 'make test       run every test'
+	@echo 'make test       run every test (PYTEST="-k preview" for some)'
 	@echo 'make check      ruff, mypy, import-linter and the architecture tests'
 	@echo 'make bench      run every benchmark that can run here, results in $(OUT)/benchmarks/ (DATA=camvid for all)'
 	@echo 'make docs       build the documentation as a site in out/site/'
@@ -45,7 +45,7 @@ demo: $(DEMO_VENV)/.installed
 	$(DEMO_VENV)/bin/etc-edge demo --out $(OUT)/demo
 
 test: $(VENV)/.installed
-	$(VENV)/bin/python -m pytest
+	$(VENV)/bin/python -m pytest $(PYTEST)
 
 check: $(VENV)/.installed
 	$(VENV)/bin/ruff check .
