@@ -12,8 +12,9 @@ import tempfile
 from pathlib import Path
 
 import click
-from measuring.cases import Case, Inputs, Missing, cases
+from measuring.cases import Case, cases
 from measuring.command import Benchmark
+from measuring.inputs import Inputs, Missing
 from measuring.page import read_record, write_page
 
 from etc_edge.core.errors import EtcEdgeError
@@ -87,7 +88,7 @@ def _run(case: Case, results: Path, threads: int | None, work: Path) -> str | No
             sys.stderr.write(line)
             last = line.strip() or last
     if process.returncode == 0:
-        return None
+        return None if record.is_file() else f"{case.script} found nothing to measure on this machine"
     return f"{case.script} failed: {last.removeprefix('Error: ') or f'exit code {process.returncode}'}"
 
 

@@ -147,6 +147,16 @@ def test_the_page_shows_what_there_is_and_says_what_is_missing(work: Path, peers
     assert "- end_to_end-street_small: not measured yet" in page
 
 
+def test_every_benchmark_has_a_case() -> None:
+    done = run("run_all", "--only", "none")
+    assert done.returncode == 2
+    words = " ".join(done.stderr.replace("│", " ").split())
+    # Its trainings take hours: who wants the table runs it by hand.
+    by_hand = {"run_all", "etc_table"}
+    scripts = {path.stem for path in (REPOSITORY / "benchmarks").glob("*.py")} - by_hand
+    assert [name for name in sorted(scripts) if f"{name}-" not in words] == []
+
+
 def test_a_missing_bundle_is_one_line(work: Path) -> None:
     done = run("calibration_cost", work / "none.etc", "--data", STREET)
     assert done.returncode == 1
