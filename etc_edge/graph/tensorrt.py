@@ -13,8 +13,8 @@ from etc_edge.graph.load import OPSET, copy_model
 from etc_edge.graph.magnitudes import largest_magnitudes, seen_magnitudes
 from etc_edge.graph.passes.byte_borders import convert_bytes_at_borders
 from etc_edge.graph.passes.concatenated_pairs import drop_concatenated_pairs
-from etc_edge.graph.passes.first_rectified import keep_first_rectified
 from etc_edge.graph.passes.float8 import write_float8
+from etc_edge.graph.passes.float_beginning import keep_beginning_in_float
 from etc_edge.graph.passes.float_constants import drop_quantization, float_biases
 from etc_edge.graph.passes.fused_pairs import drop_fused_pairs
 from etc_edge.graph.passes.half_precision import LARGEST_HALF, overflowing_constants, write_half_precision
@@ -37,7 +37,7 @@ SIGNED_PASSES: tuple[Callable[[onnx.ModelProto], None], ...] = (
 )
 """From the grids of any bundle to signed symmetric ones where TensorRT fuses them."""
 
-INT8_PASSES = (float_biases, shift_rectified, keep_first_rectified, *SIGNED_PASSES[1:])
+INT8_PASSES = (float_biases, keep_beginning_in_float, shift_rectified, *SIGNED_PASSES[1:])
 """The same for integer codes, of which a rectified activation would use half."""
 
 _CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear", "Cast", "Constant"})

@@ -1,0 +1,80 @@
+"""The beginning of a network, whose rounding everything behind it carries on: left in float."""
+
+from __future__ import annotations
+
+import onnx
+from onnx import numpy_helper
+
+from etc_edge.graph.int8_chains import COMMUTING
+from etc_edge.graph.load import replace_nodes
+from etc_edge.graph.operations import node_macs
+from etc_edge.graph.passes.float_constants import real_values
+from etc_edge.graph.qdq import WEIGHTED, Pair, pairs
+from etc_edge.graph.view import GraphView
+
+LARGEST_SHARE = 0.045
+"""Of a network's multiply-adds that may become float: 95 % are to stay in INT8, with room for what is float anyway."""
+
+
+def keep_beginning_in_float(model: onnx.ModelProto) -> None:
+    """Remove the first pairs of a graph in place, as many as fit into a small share of its multiply-adds.
+
+    Signed codes have 127 steps for what a rectifier leaves, unsigned ones 255, and the error of the first tensors is
+    carried through the whole network. The first operators have few channels and large maps, so that they are a small
+    part of the work, and the part that gains least from INT8. Networks whose grids are signed already stay as they
+    are, since they may have been trained with them. Weights of what becomes float become float constants.
+    """
+    view = GraphView(model)
+    found = pairs(view)
+    if not any(pair.grid.unsigned for pair in found):
+        return
+    left = LARGEST_SHARE * sum(node_macs(view, node) for node in model.graph.node)
+    by_tensor = {pair.tensor: pair for pair in found}
+    taken: dict[str, Pair] = {}
+    for pair in found:
+        if pair.tensor in taken:
+            continue
+        group = _passing_its_codes(view, pair, by_tensor)
+        left -= sum(node_macs(view, node) for one in group for node in _readers(view, one))
+        if left < 0:
+            break
+        taken.update({one.tensor: one for one in group})
+    _remove(model, view, list(taken.values()))
+
+
+def _readers(view: GraphView, pair: Pair) -> list[onnx.NodeProto]:
+    return view.consumers.get(pair.dequantize.output[0], [])
+
+
+def _passing_its_codes(view: GraphView, first: Pair, by_tensor: dict[str, Pair]) -> list[Pair]:
+    """A pair and those behind operators that pass its codes on, which would round the same values."""
+    group = [first]
+    for pair in group:  # it grows
+        for reader in _readers(view, pair):
+            if reader.op_type in COMMUTING:
+                group.extend(by_tensor[name] for name in reader.output if name in by_tensor)
+    return group
+
+
+def _remove(model: onnx.ModelProto, view: GraphView, taken: list[Pair]) -> None:
+    names = {pair.dequantize.output[0]: pair.tensor for pair in taken}
+    dropped = {name for pair in taken for name in (pair.quantize.name, pair.dequantize.name)}
+    for node in model.graph.node:
+        if not any(name in names for name in node.input):
+            continue
+        if node.op_type in WEIGHTED:
+            _weight_as_constant(model, view, node)
+        node.input[:] = [names.get(name, name) for name in node.input]
+    replace_nodes(model, [node for node in model.graph.node if node.name not in dropped])
+
+
+def _weight_as_constant(model: onnx.ModelProto, view: GraphView, node: onnx.NodeProto) -> None:
+    position = WEIGHTED[node.op_type]
+    dequantize = view.producer.get(node.input[position])
+    real = real_values(view, dequantize) if dequantize is not None else None
+    if real is None:
+        return
+    name = f"{node.input[position]}_as_constant"
+    if not any(tensor.name == name for tensor in model.graph.initializer):
+        model.graph.initializer.append(numpy_helper.from_array(real, name))
+    node.input[position] = name
