@@ -18,6 +18,7 @@ from etc_edge.graph.passes.float_beginning import keep_beginning_in_float
 from etc_edge.graph.passes.float_constants import drop_quantization, float_biases
 from etc_edge.graph.passes.fused_pairs import drop_fused_pairs
 from etc_edge.graph.passes.half_precision import LARGEST_HALF, overflowing_constants, write_half_precision
+from etc_edge.graph.passes.idle_pairs import drop_idle_pairs
 from etc_edge.graph.passes.shifted_rectifiers import shift_rectified
 from etc_edge.graph.passes.symmetric_grids import make_grids_symmetric
 from etc_edge.graph.qdq import pairs
@@ -37,7 +38,7 @@ SIGNED_PASSES: tuple[Callable[[onnx.ModelProto], None], ...] = (
 )
 """From the grids of any bundle to signed symmetric ones where TensorRT fuses them."""
 
-INT8_PASSES = (float_biases, keep_beginning_in_float, shift_rectified, *SIGNED_PASSES[1:])
+INT8_PASSES = (float_biases, keep_beginning_in_float, drop_idle_pairs, shift_rectified, *SIGNED_PASSES[1:])
 """The same for integer codes, of which a rectified activation would use half."""
 
 _CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear", "Cast", "Constant"})

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import onnx
-from onnx import numpy_helper
 
 from etc_edge.graph.int8_chains import COMMUTING
-from etc_edge.graph.load import replace_nodes
 from etc_edge.graph.operations import node_macs
-from etc_edge.graph.passes.float_constants import real_values
-from etc_edge.graph.qdq import WEIGHTED, Pair, pairs
+from etc_edge.graph.passes.removed_pairs import remove_pairs
+from etc_edge.graph.qdq import Pair, pairs
 from etc_edge.graph.view import GraphView
 
 LARGEST_SHARE = 0.045
@@ -39,7 +37,7 @@ def keep_beginning_in_float(model: onnx.ModelProto) -> None:
         if left < 0:
             break
         taken.update({one.tensor: one for one in group})
-    _remove(model, view, list(taken.values()))
+    remove_pairs(model, view, list(taken.values()))
 
 
 def _readers(view: GraphView, pair: Pair) -> list[onnx.NodeProto]:
@@ -54,27 +52,3 @@ def _passing_its_codes(view: GraphView, first: Pair, by_tensor: dict[str, Pair])
             if reader.op_type in COMMUTING:
                 group.extend(by_tensor[name] for name in reader.output if name in by_tensor)
     return group
-
-
-def _remove(model: onnx.ModelProto, view: GraphView, taken: list[Pair]) -> None:
-    names = {pair.dequantize.output[0]: pair.tensor for pair in taken}
-    dropped = {name for pair in taken for name in (pair.quantize.name, pair.dequantize.name)}
-    for node in model.graph.node:
-        if not any(name in names for name in node.input):
-            continue
-        if node.op_type in WEIGHTED:
-            _weight_as_constant(model, view, node)
-        node.input[:] = [names.get(name, name) for name in node.input]
-    replace_nodes(model, [node for node in model.graph.node if node.name not in dropped])
-
-
-def _weight_as_constant(model: onnx.ModelProto, view: GraphView, node: onnx.NodeProto) -> None:
-    position = WEIGHTED[node.op_type]
-    dequantize = view.producer.get(node.input[position])
-    real = real_values(view, dequantize) if dequantize is not None else None
-    if real is None:
-        return
-    name = f"{node.input[position]}_as_constant"
-    if not any(tensor.name == name for tensor in model.graph.initializer):
-        model.graph.initializer.append(numpy_helper.from_array(real, name))
-    node.input[position] = name
