@@ -10,16 +10,14 @@ import onnx
 from etc_edge.graph.load import copy_model
 from etc_edge.graph.passes.byte_borders import convert_bytes_at_borders
 from etc_edge.graph.passes.byte_pairs import limit_byte_pairs
-from etc_edge.graph.passes.concatenated_pairs import drop_concatenated_pairs
-from etc_edge.graph.passes.float_constants import float_biases
 from etc_edge.graph.passes.fused_pairs import drop_fused_pairs
 from etc_edge.graph.passes.integer_operators import fuse_integer_operators
 from etc_edge.graph.passes.labels_head import compare_classes
 from etc_edge.graph.passes.saturation import drop_saturated_activations
-from etc_edge.graph.passes.symmetric_grids import make_grids_symmetric
 from etc_edge.graph.passes.unsigned_codes import shift_to_unsigned
 from etc_edge.graph.passes.unsigned_weights import shift_weights_to_unsigned
 from etc_edge.graph.simplify import drop_unused
+from etc_edge.graph.tensorrt import INT8_PASSES
 
 Target = Literal[
     "onnxruntime", "onnxruntime-saturating", "openvino", "openvino-saturating", "tensorrt", "torch_tensorrt"
@@ -38,10 +36,7 @@ PASSES: dict[str, tuple[Callable[[onnx.ModelProto], None], ...]] = {
     "openvino": (shift_to_unsigned, drop_fused_pairs, compare_classes, drop_unused),
     "openvino-saturating": (shift_to_unsigned, limit_byte_pairs, drop_fused_pairs, compare_classes, drop_unused),
     "tensorrt": (
-        make_grids_symmetric,
-        drop_fused_pairs,
-        drop_concatenated_pairs,
-        float_biases,
+        *INT8_PASSES,
         convert_bytes_at_borders,
         drop_unused,
     ),

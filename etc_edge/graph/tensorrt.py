@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
@@ -14,9 +14,12 @@ from etc_edge.graph.magnitudes import largest_magnitudes, seen_magnitudes
 from etc_edge.graph.passes.byte_borders import convert_bytes_at_borders
 from etc_edge.graph.passes.concatenated_pairs import drop_concatenated_pairs
 from etc_edge.graph.passes.float8 import write_float8
+from etc_edge.graph.passes.float_beginning import keep_beginning_in_float
 from etc_edge.graph.passes.float_constants import drop_quantization, float_biases
 from etc_edge.graph.passes.fused_pairs import drop_fused_pairs
 from etc_edge.graph.passes.half_precision import LARGEST_HALF, overflowing_constants, write_half_precision
+from etc_edge.graph.passes.idle_pairs import drop_idle_pairs
+from etc_edge.graph.passes.shifted_rectifiers import shift_rectified
 from etc_edge.graph.passes.symmetric_grids import make_grids_symmetric
 from etc_edge.graph.qdq import pairs
 from etc_edge.graph.simplify import drop_unused
@@ -26,6 +29,17 @@ TensorRtPrecision = Literal["int8", "fp8", "fp16", "fp32"]
 
 TYPED_OPSET = 19
 """The first whose Q/DQ operators take FP16 values and E4M3 codes; TensorRT 10's parser reads opsets to 20 and later."""
+
+SIGNED_PASSES: tuple[Callable[[onnx.ModelProto], None], ...] = (
+    float_biases,
+    make_grids_symmetric,
+    drop_fused_pairs,
+    drop_concatenated_pairs,
+)
+"""From the grids of any bundle to signed symmetric ones where TensorRT fuses them."""
+
+INT8_PASSES = (float_biases, keep_beginning_in_float, drop_idle_pairs, shift_rectified, *SIGNED_PASSES[1:])
+"""The same for integer codes, of which a rectified activation would use half."""
 
 _CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear", "Cast", "Constant"})
 
@@ -77,10 +91,8 @@ def lower_for_tensorrt(
                 f"Found a graph without quantized activations, expected one for {precision.upper()}.",
                 "Quantize the bundle first (etc-edge quantize), or take --precision fp16.",
             )
-        make_grids_symmetric(lowered)
-        drop_fused_pairs(lowered)
-        drop_concatenated_pairs(lowered)
-        float_biases(lowered)
+        for apply in INT8_PASSES if precision == "int8" else SIGNED_PASSES:
+            apply(lowered)
     else:
         drop_quantization(lowered)
     convert_bytes_at_borders(lowered)
