@@ -41,10 +41,11 @@ def command(
     require("onnx", "graph", "sensitivity")
     from etc_edge.cli.settings import progress
     from etc_edge.core.recipe import load_recipe
+    from etc_edge.core.sensitivity import save_sensitivity
     from etc_edge.core.shipped import find_shipped
     from etc_edge.quantization.recipe import QuantizeRecipe
     from etc_edge.report.sensitivity import Row, print_groups, save_plot
-    from etc_edge.stages.sensitivity import save_sensitivity, sensitivity
+    from etc_edge.stages.sensitivity import sensitivity
 
     if plot is not None and plot.suffix != ".svg":
         raise click.UsageError(f"Found the plot {plot.name!r}, expected one that ends in .svg.")
