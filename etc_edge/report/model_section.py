@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UnsetType
 
-from etc_edge.core.pictures import FlickerMap, Pictures, WorstFrame
+from etc_edge.core.pictures import FlickerMap, FlickerVideo, Pictures, WorstFrame
 from etc_edge.core.results import Results
 from etc_edge.metrics.intervals import mean_iou
 from etc_edge.metrics.samples import FrameSamples
@@ -22,7 +22,7 @@ from etc_edge.report.subject import Subject
 
 Float = npt.NDArray[np.float64]
 
-_KINDS = {".jpg": "image/jpeg", ".png": "image/png"}
+_KINDS = {".jpg": "image/jpeg", ".png": "image/png", ".mp4": "video/mp4"}
 MOST_CLIPS = 24
 
 
@@ -119,6 +119,8 @@ def _pictures(pictures: Pictures, folder: Path) -> list[Markup]:
         text = f"Where labels flip from one frame to the next although {why}; the redder, the more often."
         maps = [_map(one, folder) for one in pictures.flicker]
         parts += [tag("h3", "Flicker maps"), tag("p", text, class_="soft"), tag("div", *maps, class_="maps")]
+    if not isinstance(pictures.video, UnsetType):
+        parts += _video(pictures.video, folder)
     if pictures.worst:
         parts.append(tag("h3", "Worst frames"))
         parts.append(_difference_keys(paired))
@@ -141,6 +143,36 @@ def _map(one: FlickerMap, folder: Path) -> Markup:
     )
 
 
+def _video(one: FlickerVideo, folder: Path) -> list[Markup]:
+    """Plays when the reader asks, never by itself; paper shows the poster."""
+    reference, model = one.titles
+    text = (
+        f"{reference} left, {model} right: labels above, flips from one frame to the next below; red where the other "
+        f"model keeps its label, amber where both flip."
+    )
+    what = f"{reference} and {model} side by side"
+    player = tag(
+        "video",
+        controls="",
+        muted="",
+        playsinline="",
+        preload="metadata",
+        poster=_data_url(folder / one.poster),
+        src=_data_url(folder / one.file),
+        aria_label=what,
+    )
+    shares = ", ".join(f"{title} flips {share:.2%}" for title, share in zip(one.titles, one.flips, strict=True))
+    caption = (
+        f"{one.clip}, frames {one.first} to {one.first + one.frames - 1}, shown at {one.fps:g} a second: {shares} of "
+        "the pixels that keep their looks. Playing again and in a loop: the player's own menu (right click)."
+    )
+    return [
+        tag("h3", f"{reference} and {model}, where {model} flickers most"),
+        tag("p", text, class_="soft"),
+        tag("figure", player, tag("figcaption", caption), class_="film"),
+    ]
+
+
 def _frame(one: WorstFrame, folder: Path, paired: bool) -> Markup:
     figures = [
         tag("figure", _image(folder / file, title), tag("figcaption", title)) for title, file in one.files.items()
@@ -151,5 +183,8 @@ def _frame(one: WorstFrame, folder: Path, paired: bool) -> Markup:
 
 
 def _image(path: Path, description: str) -> Markup:
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    return void("img", src=f"data:{_KINDS[path.suffix]};base64,{data}", alt=description, loading="lazy")
+    return void("img", src=_data_url(path), alt=description, loading="lazy")
+
+
+def _data_url(path: Path) -> str:
+    return f"data:{_KINDS[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"

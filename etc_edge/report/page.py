@@ -8,6 +8,7 @@ from pathlib import Path
 from msgspec import UnsetType
 
 from etc_edge.core.results import Results
+from etc_edge.core.sensitivity import Sensitivity
 from etc_edge.report.charts import Point, legend, pareto_chart
 from etc_edge.report.figures import (
     class_rows,
@@ -18,6 +19,7 @@ from etc_edge.report.figures import (
     stage_rows,
     with_references,
 )
+from etc_edge.report.group_section import group_section
 from etc_edge.report.markup import Markup, join, tag
 from etc_edge.report.model_section import model_section
 from etc_edge.report.subject import Subject
@@ -27,8 +29,8 @@ from etc_edge.report.verdict import verdict
 _STYLE = Path(__file__).with_name("page.css")
 
 
-def report_page(subjects: Sequence[Subject], title: str) -> str:
-    """The whole page: verdict first, then all models together, then each, then where the numbers come from."""
+def report_page(subjects: Sequence[Subject], title: str, sensitivities: Sequence[Sensitivity] = ()) -> str:
+    """The whole page: verdict first, then all models together, then each, then where numbers come from."""
     results = [subject.results for subject in subjects]
     columns = with_references(results)
     names = column_titles(columns)
@@ -40,6 +42,7 @@ def report_page(subjects: Sequence[Subject], title: str) -> str:
         _table(columns, names),
         _pareto(columns, names),
         *(model_section(subject) for subject in subjects),
+        *(group_section(one) for one in sensitivities),
         tag("h2", "Where the numbers come from"),
         _provenance(columns, names),
     ]
