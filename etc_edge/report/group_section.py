@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 
 from etc_edge.core.sensitivity import Sensitivity
-from etc_edge.report.axes import BOTTOM, TOP, Axes, picture
+from etc_edge.report.axes import BOTTOM, Axes, picture
 from etc_edge.report.markup import Markup, join, tag
 from etc_edge.report.sensitivity import HEADINGS, Row, cells, costliest_first, measured_on, print_groups, rows_of
 
@@ -21,13 +21,14 @@ def group_section(found: Sensitivity) -> Markup:
     order = costliest_first(rows)
     numbers = {row.name: str(number) for number, row in enumerate(rows, 1)}
     shown, others = order[:SHOWN], order[SHOWN:]
-    note = "The taller, the more its INT8 adds to the logits; numbers are those of the table."
-    chart = tag("div", tag("h3", "Error of the logits"), group_chart(rows, shown), tag("p", note, class_="soft"))
+    note = "The taller, the more its INT8 adds to the logits; those of the table are darker."
+    drawn = group_chart(rows, shown)
+    chart = tag("div", tag("h3", "Error of the logits"), drawn, tag("p", note, class_="soft"), class_="card")
     told = f"{measured_on(found)}; {NOTE}"
     parts = [
         tag("h2", f"What each part of {found.bundle.get('name', 'the network')} costs in INT8"),
         tag("p", told, class_="soft"),
-        tag("div", chart, class_="card"),
+        tag("div", chart, class_="cards"),
         _table(shown, whole, numbers),
     ]
     if others:
@@ -51,8 +52,6 @@ def group_chart(rows: Sequence[Row], named: Sequence[Row] = ()) -> Markup:
         told = tag("title", f"{number}. {row.name}: SNR {row.snr_db:.1f} dB, agreement {row.agreement:.2%}")
         kind = "t1" if row in named else "t0"
         parts.append(tag("rect", told, x=x - wide / 2, y=y, width=wide, height=max(0.5, floor - y), class_=kind))
-        if row in named[:3]:
-            parts.append(tag("text", str(number), x=x, y=max(TOP, y - 4), class_="mid name"))
     return picture(axes.height, "What each group alone adds to the logits", *parts)
 
 

@@ -161,6 +161,7 @@ def _video(one: FlickerVideo, folder: Path) -> list[Markup]:
         src=_data_url(folder / one.file),
         aria_label=what,
     )
+    _image(folder / one.poster, what, class_="paper")
     shares = ", ".join(f"{title} flips {share:.2%}" for title, share in zip(one.titles, one.flips, strict=True))
     caption = (
         f"{one.clip}, frames {one.first} to {one.first + one.frames - 1}, shown at {one.fps:g} a second: {shares} of "
@@ -169,7 +170,13 @@ def _video(one: FlickerVideo, folder: Path) -> list[Markup]:
     return [
         tag("h3", f"{reference} and {model}, where {model} flickers most"),
         tag("p", text, class_="soft"),
-        tag("figure", player, tag("figcaption", caption), class_="film"),
+        tag(
+            "figure",
+            player,
+            _image(folder / one.poster, what, class_="paper"),
+            tag("figcaption", caption),
+            class_="film",
+        ),
     ]
 
 
@@ -182,8 +189,9 @@ def _frame(one: WorstFrame, folder: Path, paired: bool) -> Markup:
     return tag("div", tag("p", text), tag("div", *figures, class_="strip"), class_="worst")
 
 
-def _image(path: Path, description: str) -> Markup:
-    return void("img", src=_data_url(path), alt=description, loading="lazy")
+def _image(path: Path, description: str, **attributes: str) -> Markup:
+    # Not lazy: what lies below the screen would be missing on paper.
+    return void("img", src=_data_url(path), alt=description, **attributes)
 
 
 def _data_url(path: Path) -> str:

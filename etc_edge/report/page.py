@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import UnsetType
 
@@ -156,6 +157,7 @@ def _provenance(columns: Sequence[Results], names: Sequence[str]) -> Markup:
         flow = column.temporal.flow if not isinstance(column.temporal, UnsetType) else ""
         facts = {
             "bundle": f"{model.name}, SHA-256 {model.sha256}",
+            "recipe": "" if isinstance(model.recipe, UnsetType) else _recipe(model.recipe),
             "engine": ", ".join(part for part in (f"{engine} {version}".strip(), threads) if part),
             "machine": f"{device.get('cpu', 'unknown')}, {device.get('cores', '?')} cores, "
             f"{' '.join(map(str, device.get('cpu_flags', [])))}",
@@ -175,3 +177,22 @@ def _provenance(columns: Sequence[Results], names: Sequence[str]) -> Markup:
                 )
             )
     return tag("div", tag("table", *rows), class_="wide")
+
+
+def _recipe(steps: Mapping[str, Any]) -> str:
+    """What was done step by step, with the settings that say something."""
+    return "; ".join(f"{step}: {_settings(found)}" for step, found in steps.items())
+
+
+def _settings(value: Any) -> str:
+    if isinstance(value, Mapping):
+        said = {key: one for key, one in value.items() if one not in (None, [], {})}
+        return ", ".join(
+            f"{key} ({_settings(one)})" if isinstance(one, Mapping) else f"{key} {_settings(one)}"
+            for key, one in said.items()
+        )
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(_settings, value))
+    return str(value)

@@ -69,6 +69,8 @@ def print_groups(rows: Sequence[Row], whole: Row, console: Console | None = None
     """Print groups, the costliest first and at most so many, then all together; differences in points of a hundred."""
     console = console or Console(highlight=False)
     table = Table(*HEADINGS)
+    # Names differ at their ends, which a narrow terminal would cut off.
+    table.columns[0].overflow = "fold"
     for column in table.columns[1:]:
         column.justify = "right"
     for row in costliest_first(rows)[:most]:
