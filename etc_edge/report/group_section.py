@@ -21,7 +21,7 @@ def group_section(found: Sensitivity) -> Markup:
     order = costliest_first(rows)
     numbers = {row.name: str(number) for number, row in enumerate(rows, 1)}
     shown, others = order[:SHOWN], order[SHOWN:]
-    note = "The taller, the more its INT8 adds to the logits; those of the table are darker."
+    note = "The taller, the more its INT8 adds to the logits; those of the table stand out."
     drawn = group_chart(rows, shown)
     chart = tag("div", tag("h3", "Error of the logits"), drawn, tag("p", note, class_="soft"), class_="card")
     told = f"{measured_on(found)}; {NOTE}"
@@ -80,5 +80,5 @@ def print_group_section(found: Sensitivity, console: Console) -> None:
 def _table(rows: Sequence[Row], whole: Row | None, numbers: dict[str, str]) -> Markup:
     lines = [(row, numbers[row.name]) for row in rows] + ([] if whole is None else [(whole, "")])
     body = [tag("tr", *(tag("td", cell) for cell in (cells(row)[0], number, *cells(row)[1:]))) for row, number in lines]
-    heading = tag("tr", *(tag("th", title) for title in (HEADINGS[0], "number", *HEADINGS[1:])))
-    return tag("div", tag("table", heading, *body), class_="wide")
+    heading = tag("tr", *(tag("th", title) for title in (HEADINGS[0], "no.", *HEADINGS[1:])))
+    return tag("div", tag("table", heading, *body), class_="wide groups")

@@ -120,7 +120,7 @@ def _pictures(pictures: Pictures, folder: Path) -> list[Markup]:
         maps = [_map(one, folder) for one in pictures.flicker]
         parts += [tag("h3", "Flicker maps"), tag("p", text, class_="soft"), tag("div", *maps, class_="maps")]
     if not isinstance(pictures.video, UnsetType):
-        parts += _video(pictures.video, folder)
+        parts.append(_video(pictures.video, folder))
     if pictures.worst:
         parts.append(tag("h3", "Worst frames"))
         parts.append(_difference_keys(paired))
@@ -143,7 +143,7 @@ def _map(one: FlickerMap, folder: Path) -> Markup:
     )
 
 
-def _video(one: FlickerVideo, folder: Path) -> list[Markup]:
+def _video(one: FlickerVideo, folder: Path) -> Markup:
     """Plays when the reader asks, never by itself; paper shows the poster."""
     reference, model = one.titles
     text = (
@@ -167,17 +167,9 @@ def _video(one: FlickerVideo, folder: Path) -> list[Markup]:
         f"{one.clip}, frames {one.first} to {one.first + one.frames - 1}, shown at {one.fps:g} a second: {shares} of "
         "the pixels that keep their looks. Playing again and in a loop: the player's own menu (right click)."
     )
-    return [
-        tag("h3", f"{reference} and {model}, where {model} flickers most"),
-        tag("p", text, class_="soft"),
-        tag(
-            "figure",
-            player,
-            _image(folder / one.poster, what, class_="paper"),
-            tag("figcaption", caption),
-            class_="film",
-        ),
-    ]
+    figure = tag("figure", player, _image(folder / one.poster, what, class_="paper"), tag("figcaption", caption))
+    title = tag("h3", f"{reference} and {model}, where {model} flickers most")
+    return tag("div", title, tag("p", text, class_="soft"), figure, class_="film")
 
 
 def _frame(one: WorstFrame, folder: Path, paired: bool) -> Markup:
