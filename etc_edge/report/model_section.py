@@ -26,8 +26,8 @@ _KINDS = {".jpg": "image/jpeg", ".png": "image/png", ".mp4": "video/mp4"}
 MOST_CLIPS = 24
 
 
-def model_section(subject: Subject) -> Markup:
-    """Charts and pictures of a model; what was not measured is left out."""
+def model_section(subject: Subject, title: str) -> Markup:
+    """Charts and pictures of a model under its title; what was not measured is left out."""
     columns = with_references(subject.results)
     titles = column_titles(columns)
     samples = [None if isinstance(one.samples, UnsetType) else FrameSamples.of(one.samples) for one in columns]
@@ -42,7 +42,7 @@ def model_section(subject: Subject) -> Markup:
     pictures = [] if subject.pictures is None else _pictures(subject.pictures, subject.folder)
     if not shown and not pictures:
         return Markup("")
-    return join(tag("h2", subject.results.bundle.name), tag("div", *shown, class_="cards"), *pictures)
+    return join(tag("h2", title), tag("div", *shown, class_="cards"), *pictures)
 
 
 def _card(title: str, titles: Sequence[str], chart: Markup, note: str = "") -> Markup:

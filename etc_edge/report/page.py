@@ -18,6 +18,7 @@ from etc_edge.report.figures import (
     load_rows,
     mode_rows,
     stage_rows,
+    subject_titles,
     with_references,
 )
 from etc_edge.report.group_section import group_section
@@ -27,6 +28,7 @@ from etc_edge.report.subject import Subject
 from etc_edge.report.timing import conditions_text, protocol_text
 from etc_edge.report.verdict import verdict
 
+MANY_COLUMNS = 6
 _STYLE = Path(__file__).with_name("page.css")
 
 
@@ -42,7 +44,7 @@ def report_page(subjects: Sequence[Subject], title: str, sensitivities: Sequence
         tag("h2", "All figures"),
         _table(columns, names),
         _pareto(columns, names),
-        *(model_section(subject) for subject in subjects),
+        *(model_section(*one) for one in zip(subjects, subject_titles(results), strict=True)),
         *(group_section(one) for one in sensitivities),
         tag("h2", "Where the numbers come from"),
         _provenance(columns, names),
@@ -73,7 +75,7 @@ def _data(results: Results) -> str:
 
 def _verdicts(results: Sequence[Results]) -> Markup:
     """What became of each model; several stand side by side, each under its name."""
-    lists = [(one.bundle.name, _verdict(one)) for one in results]
+    lists = list(zip(subject_titles(results), map(_verdict, results), strict=True))
     known = [(name, found) for name, found in lists if found]
     if len(results) == 1:
         return join(*(found for _, found in known))
@@ -103,7 +105,7 @@ def _table(columns: Sequence[Results], names: Sequence[str]) -> Markup:
     note = "In brackets: 95 % intervals, by bootstrap over clips, rounds and blocks of neighbouring frames."
     bracketed = any("[" in value for row in rows for value in row.values)
     return join(
-        tag("div", tag("table", heading, *body), class_="wide"),
+        _wide(columns, heading, *body),
         *([tag("p", note, class_="soft")] if bracketed else []),
         *([_classes_table(columns, names)] if len(columns) > 2 else []),
     )
@@ -115,7 +117,12 @@ def _classes_table(columns: Sequence[Results], names: Sequence[str]) -> Markup:
         return Markup("")
     heading = tag("tr", tag("th", "IoU by class"), *(tag("th", name) for name in names))
     body = [tag("tr", tag("td", row.figure), *(_cell(value) for value in row.values)) for row in rows]
-    return tag("div", tag("table", heading, *body), class_="wide")
+    return _wide(columns, heading, *body)
+
+
+def _wide(columns: Sequence[Results], *lines: Markup) -> Markup:
+    """A table that scrolls on a narrow screen and is set smaller on paper."""
+    return tag("div", tag("table", *lines), class_="wide many" if len(columns) > MANY_COLUMNS else "wide")
 
 
 def _cell(text: str) -> Markup:

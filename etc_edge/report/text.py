@@ -8,7 +8,7 @@ from rich.console import Console
 
 from etc_edge.core.results import Results
 from etc_edge.core.sensitivity import Sensitivity
-from etc_edge.report.figures import class_rows, column_titles, figure_rows, with_references
+from etc_edge.report.figures import class_rows, column_titles, figure_rows, subject_titles, with_references
 from etc_edge.report.group_section import groups_markdown, print_group_section
 from etc_edge.report.subject import Subject
 from etc_edge.report.table import conditions, print_results
@@ -22,9 +22,9 @@ def report_markdown(subjects: Sequence[Subject], title: str, sensitivities: Sequ
     results = [subject.results for subject in subjects]
     columns = with_references(results)
     lines = [f"# {title}", ""]
-    for one in results:
+    for name, one in zip(subject_titles(results), results, strict=True):
         if sentences := verdict(one):
-            lines += [f"**{one.bundle.name}**", "", *(f"- {sentence.text}" for sentence in sentences), ""]
+            lines += [f"**{name}**", "", *(f"- {sentence.text}" for sentence in sentences), ""]
     titles = column_titles(columns)
     rows = [*figure_rows(columns), *class_rows(columns)]
     with_change = any(row.change for row in rows)
@@ -43,9 +43,9 @@ def print_report(
 ) -> None:
     """Verdicts first, then the tables."""
     console = console or Console(highlight=False)
-    for one in results:
+    for name, one in zip(subject_titles(results), results, strict=True):
         if sentences := verdict(one):
-            console.print(one.bundle.name, style="bold", markup=False)
+            console.print(name, style="bold", markup=False)
         for sentence in sentences:
             console.print(f"  {sentence.text}", style=_STYLES[sentence.kind], markup=False, soft_wrap=True)
     print_results(results, classes=True, console=console)
