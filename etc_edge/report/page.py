@@ -10,7 +10,7 @@ from msgspec import UnsetType
 
 from etc_edge.core.results import Results
 from etc_edge.core.sensitivity import Sensitivity
-from etc_edge.report.charts import Point, legend, pareto_chart
+from etc_edge.report.charts import MOST_NAMES, Point, legend, pareto_chart
 from etc_edge.report.figures import (
     class_rows,
     column_titles,
@@ -138,11 +138,13 @@ def _pareto(columns: Sequence[Results], names: Sequence[str]) -> Markup:
     ]
     if len(points) < 2:
         return Markup("")
+    numbered = len(points) > MOST_NAMES
     chart = tag(
         "div",
         tag("h3", "Speed, accuracy and steadiness"),
         legend(["FP32", "INT8"]),
         pareto_chart(points),
+        *([tag("ol", *(tag("li", point.described()) for point in points), class_="soft")] if numbered else []),
         class_="card",
     )
     return tag("div", chart, class_="cards")
