@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from msgspec import UNSET, UnsetType
 
 from etc_edge.backends.compiled import Compiled, is_compiled
 from etc_edge.core.bundle import Bundle
@@ -23,10 +26,13 @@ def described_model(path: Path, segmenter: Segmenter) -> Model:
 def described_compiled(path: Path, compiled: Compiled, threads: int) -> Model:
     """The same of a compiled form that is run with so many threads."""
     manifest = compiled.manifest
+    recipe: dict[str, Any] | UnsetType = UNSET
     if is_compiled(path):
         model_bytes = sum((path / name).stat().st_size for name in manifest.files)
     else:
-        model_bytes = Bundle.open(path).model_path.stat().st_size
+        bundle = Bundle.open(path)
+        model_bytes = bundle.model_path.stat().st_size
+        recipe = dict(bundle.manifest.recipe) or UNSET
     return Model(
         name=manifest.name,
         sha256=manifest.bundle_hash,
@@ -34,4 +40,5 @@ def described_compiled(path: Path, compiled: Compiled, threads: int) -> Model:
         model_bytes=model_bytes,
         target=manifest.backend,
         threads=threads,
+        recipe=recipe,
     )

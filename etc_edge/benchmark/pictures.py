@@ -1,4 +1,4 @@
-"""Pictures of an evaluation: the frames where models differ most, and where labels flicker."""
+"""Pictures of an evaluation: the frames where models differ most, where labels flicker, and a video of it."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UNSET
 
+from etc_edge.benchmark.flicker_video import FlickerWindow
+from etc_edge.benchmark.marks import LOST, OTHER, WON, enlarged, pale
 from etc_edge.core.atomic import atomic_directory
 from etc_edge.core.errors import EtcEdgeError
 from etc_edge.core.labels import LabelSet
@@ -25,8 +27,6 @@ WORST, MAPS = 3, 3
 WIDTH_PX = 400
 # Neighbours look alike: worst frames of one clip are at least so many frames apart.
 APART = 8
-
-LOST, WON, OTHER = (214, 69, 65), (46, 139, 87), (230, 159, 0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,10 +55,15 @@ class PictureGatherer:
     _flips: npt.NDArray[np.uint16] | None = None
     _looks: npt.NDArray[np.uint16] | None = None
 
+    def __post_init__(self) -> None:
+        # The reference stands before the model, as in tables.
+        self._window = FlickerWindow(self.label_set, self.titles[::-1])
+
     def begin_clip(self, name: str) -> None:
         """Say that the next frame begins a clip."""
         self._finish_map()
         self._clip, self._ground, self._flips, self._looks = name, None, None, None
+        self._window.begin_clip(name)
 
     def add(
         self, frame: ClipFrame, labels: Sequence[UInt8], previous: Sequence[UInt8 | None], motion: Motion | None
@@ -75,7 +80,7 @@ class PictureGatherer:
         if self._ground is None:
             self._ground = frame.image_rgb
         if motion is not None and previous[0] is not None and self._ground.shape[:2] == motion.valid.shape:
-            self._count_flips(labels, [one for one in previous if one is not None], motion)
+            self._count_flips(frame, labels, [one for one in previous if one is not None], motion)
 
     def write(self, folder: Path, data: Data, model_sha256: str, reference_sha256: str | None) -> None:
         """Write pictures and their index, whole or not at all.
@@ -109,6 +114,7 @@ class PictureGatherer:
                 reference_sha256=UNSET if reference_sha256 is None else reference_sha256,
                 worst=worst,
                 flicker=flicker,
+                video=self._window.write(temporary) or UNSET,
             )
             (temporary / INDEX).write_bytes(msgspec.json.format(msgspec.json.encode(index), indent=2) + b"\n")
 
@@ -124,10 +130,15 @@ class PictureGatherer:
         kept.append(_Candidate(self._clip, frame, list(labels), differing))
         self._worst = sorted(kept, key=lambda one: -one.differing)[:WORST]
 
-    def _count_flips(self, labels: Sequence[UInt8], previous: Sequence[UInt8], motion: Motion) -> None:
-        flips = motion.unchanged & (previous[0] != motion.bring_back(labels[0]))
-        if len(labels) > 1:
-            flips &= previous[1] == motion.bring_back(labels[1])
+    def _count_flips(
+        self, frame: ClipFrame, labels: Sequence[UInt8], previous: Sequence[UInt8], motion: Motion
+    ) -> None:
+        each = [
+            motion.unchanged & (before != motion.bring_back(now)) for now, before in zip(labels, previous, strict=True)
+        ]
+        flips = each[0] if len(each) == 1 else each[0] & ~each[1]
+        if len(each) > 1:
+            self._window.add(frame, labels[::-1], each[::-1], motion)
         if self._flips is None or self._looks is None:
             self._flips, self._looks = (np.zeros(flips.shape, np.uint16) for _ in range(2))
         self._flips += flips
@@ -156,36 +167,23 @@ class PictureGatherer:
 
     def _difference(self, image: UInt8, truth: UInt8 | None, labels: Sequence[UInt8]) -> UInt8:
         """Grey, with red where the model lost a pixel, green where it won one, amber where both are wrong."""
-        drawn = _grey(image)
+        drawn = pale(image)
         if len(labels) == 1:
             assert truth is not None
-            drawn[_enlarged((labels[0] != truth) & (truth != self.label_set.void))] = LOST
+            drawn[enlarged((labels[0] != truth) & (truth != self.label_set.void))] = LOST
             return drawn
         ours, theirs = labels
-        drawn[_enlarged(ours != theirs)] = OTHER
+        drawn[enlarged(ours != theirs)] = OTHER
         if truth is not None:
-            drawn[_enlarged((ours != theirs) & (theirs == truth))] = LOST
-            drawn[_enlarged((ours != theirs) & (ours == truth))] = WON
+            drawn[enlarged((ours != theirs) & (theirs == truth))] = LOST
+            drawn[enlarged((ours != theirs) & (ours == truth))] = WON
         return drawn
-
-
-def _enlarged(pixels: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Pixels and their neighbours: a single one could not be seen in a small picture."""
-    import cv2
-
-    return np.asarray(cv2.dilate(pixels.astype(np.uint8), np.ones((3, 3), np.uint8)), bool)
-
-
-def _grey(image: UInt8) -> UInt8:
-    """The picture pale and without colour."""
-    pale = (image.mean(-1, keepdims=True) * 0.6 + 90).astype(np.uint8)
-    return np.repeat(pale, 3, axis=2)
 
 
 def _heat(ground: UInt8, often: npt.NDArray[np.float64]) -> UInt8:
     """How often each pixel flips, over the pale picture: the darker the red, the more often; a quarter is full."""
     strength = np.clip(np.sqrt(often / 0.25), 0, 1)[..., None]
-    mixed: npt.NDArray[np.float64] = _grey(ground) * (1 - strength) + np.array(LOST, np.float64) * strength
+    mixed: npt.NDArray[np.float64] = pale(ground) * (1 - strength) + np.array(LOST, np.float64) * strength
     return mixed.astype(np.uint8)
 
 

@@ -38,7 +38,9 @@ from etc_edge.cli.size import size_hw as parse_size
     "--flip-probabilities", "flip", flag_value="probabilities", help="Average class probabilities, as ETC's code does."
 )
 @click.option("--json", "json_path", type=click.Path(path_type=Path, dir_okay=False), help="Write results to a file.")
-@click.option("--pictures", is_flag=True, help="Keep worst frames and flicker maps beside --json, for a report.")
+@click.option(
+    "--pictures", is_flag=True, help="Keep worst frames, flicker maps and a video beside --json, for a report."
+)
 @click.option("--baseline", type=click.Path(path_type=Path, dir_okay=False), help="Compare with a results file.")
 @gate_options
 def command(

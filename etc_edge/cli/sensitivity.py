@@ -41,10 +41,11 @@ def command(
     require("onnx", "graph", "sensitivity")
     from etc_edge.cli.settings import progress
     from etc_edge.core.recipe import load_recipe
+    from etc_edge.core.sensitivity import save_sensitivity
     from etc_edge.core.shipped import find_shipped
     from etc_edge.quantization.recipe import QuantizeRecipe
-    from etc_edge.report.sensitivity import Row, print_groups, save_plot
-    from etc_edge.stages.sensitivity import save_sensitivity, sensitivity
+    from etc_edge.report.sensitivity import measured_on, print_groups, rows_of, save_plot
+    from etc_edge.stages.sensitivity import sensitivity
 
     if plot is not None and plot.suffix != ".svg":
         raise click.UsageError(f"Found the plot {plot.name!r}, expected one that ends in .svg.")
@@ -52,10 +53,9 @@ def command(
     found = sensitivity(
         bundle, data, settled, split, frames, target, ranges, processes, again=again, progress=progress()
     )
-    rows = [Row.of(one.cost, one.macs) for one in found.groups]
-    print_groups(rows, Row.of(found.whole, sum(row.macs for row in rows)))
-    seen = found.data
-    click.echo(f"{len(rows)} groups on {seen['frames']} frames of {seen['name']} {split}, each alone in INT8")
+    rows, whole = rows_of(found)
+    print_groups(rows, whole)
+    click.echo(measured_on(found))
     if json_path is not None:
         save_sensitivity(found, json_path)
         click.echo(f"figures in {json_path}")

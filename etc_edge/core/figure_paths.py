@@ -14,6 +14,7 @@ Path = tuple[str, ...]
 
 # Not figures, though there are numbers in them.
 _LEFT_OUT = {"schema_version", "intervals", "samples", "device", "versions", "protocol"}
+_RECIPE = ("bundle", "recipe")
 # Stands in a known path where any name may: the class of an IoU, the stage of a latency.
 ANY = "*"
 
@@ -46,7 +47,7 @@ def is_known(path: Path) -> bool:
 
 def _numbers(found: Mapping[str, Any], before: Path) -> Iterator[tuple[Path, float]]:
     for name, value in found.items():
-        if not before and name in _LEFT_OUT:
+        if (not before and name in _LEFT_OUT) or (*before, name) == _RECIPE:
             continue
         if name == "reference" and isinstance(value, dict):
             yield from (((name, *path), number) for path, number in _numbers(value, ()))

@@ -1,4 +1,4 @@
-"""Pictures that belong to results: worst frames and flicker maps, in a folder beside the results file."""
+"""Pictures that belong to results: worst frames, flicker maps, a video, in a folder beside the results file."""
 
 from __future__ import annotations
 
@@ -43,6 +43,30 @@ class FlickerMap(msgspec.Struct, frozen=True, kw_only=True):
     file: str
 
 
+class FlickerVideo(msgspec.Struct, frozen=True, kw_only=True):
+    """The model beside its reference, over the frames where the model's labels flip most that the reference keeps.
+
+    Args:
+        clip: the clip.
+        first: number of its first frame there.
+        frames: how many.
+        fps: frames a second that it is shown at.
+        titles: what is shown from left to right.
+        flips: likewise, the labels that flip, among the pixels of unchanged looks, as a fraction.
+        file: H.264 in an MP4 file.
+        poster: a picture of the frame with the most flips.
+    """
+
+    clip: str
+    first: int
+    frames: int
+    fps: float
+    titles: tuple[str, ...]
+    flips: tuple[float, ...]
+    file: str
+    poster: str
+
+
 class Pictures(msgspec.Struct, frozen=True, kw_only=True):
     """What the folder's index holds; hashes and data are those of the results that the pictures belong to."""
 
@@ -51,6 +75,7 @@ class Pictures(msgspec.Struct, frozen=True, kw_only=True):
     worst: list[WorstFrame]
     flicker: list[FlickerMap]
     reference_sha256: str | UnsetType = UNSET
+    video: FlickerVideo | UnsetType = UNSET
 
 
 def pictures_folder(results: Path) -> Path:
@@ -83,7 +108,10 @@ def load_pictures(folder: Path) -> Pictures | None:
     except (OSError, msgspec.DecodeError, UnicodeDecodeError) as error:
         raise ResultsError(f"Found {folder / INDEX}, which cannot be read: {error}.", "Evaluate again.") from error
     names = [name for frame in pictures.worst for name in frame.files.values()]
-    for name in [*names, *(one.file for one in pictures.flicker)]:
+    names += [one.file for one in pictures.flicker]
+    if not isinstance(pictures.video, UnsetType):
+        names += [pictures.video.file, pictures.video.poster]
+    for name in names:
         if Path(name).name != name or not (folder / name).is_file():
             raise ResultsError(f"Found no picture {name!r} in {folder}, which its index lists.", "Evaluate again.")
     return pictures

@@ -51,7 +51,7 @@ class Latency(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True):
-    """The bundle that was measured and the engine that ran it."""
+    """The bundle that was measured, how it was made, as far as it tells, and the engine that ran it."""
 
     name: str
     sha256: str
@@ -59,6 +59,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True):
     model_bytes: int
     target: str | UnsetType = UNSET
     threads: int | UnsetType = UNSET
+    recipe: dict[str, Any] | UnsetType = UNSET
 
 
 class Data(msgspec.Struct, frozen=True, kw_only=True):

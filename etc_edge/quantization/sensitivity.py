@@ -16,7 +16,6 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 import onnx
@@ -25,6 +24,7 @@ from etc_edge.backends.device import lowering_here
 from etc_edge.backends.labels_head import LabelsHead
 from etc_edge.core.errors import CalibrationError
 from etc_edge.core.optional import require
+from etc_edge.core.sensitivity import GroupCost
 from etc_edge.frames.preprocess import fit_frame, fit_labels
 from etc_edge.graph.cut import Cut, narrow_cuts, rest_after
 from etc_edge.graph.heads import LABELS, take_off_head
@@ -45,26 +45,6 @@ MOST_BYTES_ALIVE = 2_500_000
 """Of one frame at a cut: sixty frames are then kept in 150 MB on disk."""
 
 WHOLE = "all groups"
-
-
-class GroupCost(msgspec.Struct, frozen=True, kw_only=True):
-    """What one group costs, float minus this, as fractions but for the first.
-
-    Args:
-        name: of the group.
-        snr_db: power of the float logits by that of the difference, in decibels; None where there is none.
-        miou: drop of mIoU; None without labels.
-        tc: drop of tc; None without neighbours.
-        flicker: flicker that was added; None without neighbours.
-        agreement: share of pixels with the float network's label.
-    """
-
-    name: str
-    snr_db: float | None
-    miou: float | None
-    tc: float | None
-    flicker: float | None
-    agreement: float
 
 
 @dataclass(frozen=True)

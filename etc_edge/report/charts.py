@@ -17,6 +17,8 @@ ROW = 21.0
 # A line through more points than this is no clearer than one through means of them.
 MOST_POINTS = 300
 BINS = 40
+# More names than these would cover each other: numbers stand in their place.
+MOST_NAMES = 4
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,10 @@ class Point:
     miou: float
     steadiness: float | None
     series: int
+
+    def described(self) -> str:
+        """Its name and, where it was measured, its tc."""
+        return self.name if self.steadiness is None else f"{self.name}, tc {self.steadiness:.1%}"
 
 
 def dot_chart(
@@ -131,7 +137,10 @@ def stage_chart(titles: Sequence[str], stages_ms: Sequence[Mapping[str, float]])
 
 
 def pareto_chart(points: Sequence[Point]) -> Markup:
-    """Speed against accuracy, steadiness beside each name; a line joins those that no other beats in both."""
+    """Speed against accuracy, steadiness beside each name; a line joins those that no other beats in both.
+
+    More than MOST_NAMES points are numbered in the order that they are given in.
+    """
     axes = Axes(
         padded([point.latency_ms for point in points], 0.22, 0.5),
         padded([point.miou for point in points], 0.2, 0.005),
@@ -151,18 +160,21 @@ def pareto_chart(points: Sequence[Point]) -> Markup:
     parts: list[Markup] = [axes.frame("latency p50, ms: left is faster, up is more accurate", y_format=".1%")]
     if len(best) > 1:
         parts.append(polyline([axes.at(point.latency_ms, point.miou) for point in best], "front"))
-    taken: list[float] = []
-    for point in sorted(points, key=lambda point: -point.miou):
+    taken: list[tuple[float, float, float]] = []
+    numbered = len(points) > MOST_NAMES
+    for number, point in sorted(enumerate(points, 1), key=lambda one: -one[1].miou):
         x, y = axes.at(point.latency_ms, point.miou)
         told = tag("title", f"{point.name}: {point.latency_ms:.2f} ms, mIoU {point.miou:.2%}")
         parts.append(tag("circle", told, cx=x, cy=y, r=6, class_=f"dot s{point.series}"))
+        name = str(number) if numbered else point.described()
+        right = x < WIDTH * 0.55
+        wide = 11 + 6.4 * len(name)
+        begin, end = (x, x + wide) if right else (x - wide, x)
         # Names move down until they stand on no other.
         text_y = y + 4
-        while any(abs(text_y - other) < 13 for other in taken):
+        while any(abs(text_y - other) < 13 and begin < last and first < end for other, first, last in taken):
             text_y += 4
-        taken.append(text_y)
-        name = point.name if point.steadiness is None else f"{point.name}, tc {point.steadiness:.1%}"
-        right = x < WIDTH * 0.55
+        taken.append((text_y, begin, end))
         parts.append(tag("text", name, x=x + (11 if right else -11), y=text_y, class_="name" if right else "name end"))
     return picture(axes.height, "Speed against accuracy", *parts)
 

@@ -102,7 +102,27 @@ def column_titles(columns: Sequence[Results]) -> list[str]:
         if several_targets and not isinstance(model.target, UnsetType):
             parts.append(model.target)
         titles.append(" ".join(parts))
-    return titles
+    return _told_apart(titles, columns)
+
+
+def subject_titles(results: Sequence[Results]) -> list[str]:
+    """The name of each bundle, with its engine and the beginning of its hash where those tell results apart."""
+    names = [one.bundle.name for one in results]
+    titles = [
+        name if names.count(name) == 1 or isinstance(one.bundle.target, UnsetType) else f"{name} {one.bundle.target}"
+        for name, one in zip(names, results, strict=True)
+    ]
+    return _told_apart(titles, results)
+
+
+def _told_apart(titles: Sequence[str], columns: Sequence[Results]) -> list[str]:
+    hashes: dict[str, set[str]] = {}
+    for title, column in zip(titles, columns, strict=True):
+        hashes.setdefault(title, set()).add(column.bundle.sha256)
+    return [
+        f"{title} #{column.bundle.sha256[:6]}" if len(hashes[title]) > 1 else title
+        for title, column in zip(titles, columns, strict=True)
+    ]
 
 
 def _row(figure: _Figure, columns: Sequence[Results]) -> Row | None:

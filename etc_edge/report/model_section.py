@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from msgspec import UnsetType
 
-from etc_edge.core.pictures import FlickerMap, Pictures, WorstFrame
+from etc_edge.core.pictures import FlickerMap, FlickerVideo, Pictures, WorstFrame
 from etc_edge.core.results import Results
 from etc_edge.metrics.intervals import mean_iou
 from etc_edge.metrics.samples import FrameSamples
@@ -22,12 +22,12 @@ from etc_edge.report.subject import Subject
 
 Float = npt.NDArray[np.float64]
 
-_KINDS = {".jpg": "image/jpeg", ".png": "image/png"}
+_KINDS = {".jpg": "image/jpeg", ".png": "image/png", ".mp4": "video/mp4"}
 MOST_CLIPS = 24
 
 
-def model_section(subject: Subject) -> Markup:
-    """Charts and pictures of a model; what was not measured is left out."""
+def model_section(subject: Subject, title: str) -> Markup:
+    """Charts and pictures of a model under its title; what was not measured is left out."""
     columns = with_references(subject.results)
     titles = column_titles(columns)
     samples = [None if isinstance(one.samples, UnsetType) else FrameSamples.of(one.samples) for one in columns]
@@ -42,7 +42,7 @@ def model_section(subject: Subject) -> Markup:
     pictures = [] if subject.pictures is None else _pictures(subject.pictures, subject.folder)
     if not shown and not pictures:
         return Markup("")
-    return join(tag("h2", subject.results.bundle.name), tag("div", *shown, class_="cards"), *pictures)
+    return join(tag("h2", title), tag("div", *shown, class_="cards"), *pictures)
 
 
 def _card(title: str, titles: Sequence[str], chart: Markup, note: str = "") -> Markup:
@@ -119,6 +119,8 @@ def _pictures(pictures: Pictures, folder: Path) -> list[Markup]:
         text = f"Where labels flip from one frame to the next although {why}; the redder, the more often."
         maps = [_map(one, folder) for one in pictures.flicker]
         parts += [tag("h3", "Flicker maps"), tag("p", text, class_="soft"), tag("div", *maps, class_="maps")]
+    if not isinstance(pictures.video, UnsetType):
+        parts.append(_video(pictures.video, folder))
     if pictures.worst:
         parts.append(tag("h3", "Worst frames"))
         parts.append(_difference_keys(paired))
@@ -141,6 +143,35 @@ def _map(one: FlickerMap, folder: Path) -> Markup:
     )
 
 
+def _video(one: FlickerVideo, folder: Path) -> Markup:
+    """Plays when the reader asks, never by itself; paper shows the poster."""
+    reference, model = one.titles
+    text = (
+        f"{reference} left, {model} right: labels above, flips from one frame to the next below; red where the other "
+        f"model keeps its label, amber where both flip."
+    )
+    what = f"{reference} and {model} side by side"
+    player = tag(
+        "video",
+        controls="",
+        muted="",
+        playsinline="",
+        preload="metadata",
+        poster=_data_url(folder / one.poster),
+        src=_data_url(folder / one.file),
+        aria_label=what,
+    )
+    _image(folder / one.poster, what, class_="paper")
+    shares = ", ".join(f"{title} flips {share:.2%}" for title, share in zip(one.titles, one.flips, strict=True))
+    caption = (
+        f"{one.clip}, frames {one.first} to {one.first + one.frames - 1}, shown at {one.fps:g} a second: {shares} of "
+        "the pixels that keep their looks. Playing again and in a loop: the player's own menu (right click)."
+    )
+    figure = tag("figure", player, _image(folder / one.poster, what, class_="paper"), tag("figcaption", caption))
+    title = tag("h3", f"{reference} and {model}, where {model} flickers most")
+    return tag("div", title, tag("p", text, class_="soft"), figure, class_="film")
+
+
 def _frame(one: WorstFrame, folder: Path, paired: bool) -> Markup:
     figures = [
         tag("figure", _image(folder / file, title), tag("figcaption", title)) for title, file in one.files.items()
@@ -150,6 +181,10 @@ def _frame(one: WorstFrame, folder: Path, paired: bool) -> Markup:
     return tag("div", tag("p", text), tag("div", *figures, class_="strip"), class_="worst")
 
 
-def _image(path: Path, description: str) -> Markup:
-    data = base64.b64encode(path.read_bytes()).decode("ascii")
-    return void("img", src=f"data:{_KINDS[path.suffix]};base64,{data}", alt=description, loading="lazy")
+def _image(path: Path, description: str, **attributes: str) -> Markup:
+    # Not lazy: what lies below the screen would be missing on paper.
+    return void("img", src=_data_url(path), alt=description, **attributes)
+
+
+def _data_url(path: Path) -> str:
+    return f"data:{_KINDS[path.suffix]};base64,{base64.b64encode(path.read_bytes()).decode('ascii')}"

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from msgspec import UnsetType
 
 from etc_edge.core.results import Results
-from etc_edge.report.charts import Point, legend, pareto_chart
+from etc_edge.core.sensitivity import Sensitivity
+from etc_edge.report.charts import MOST_NAMES, Point, legend, pareto_chart
 from etc_edge.report.figures import (
     class_rows,
     column_titles,
@@ -16,19 +18,22 @@ from etc_edge.report.figures import (
     load_rows,
     mode_rows,
     stage_rows,
+    subject_titles,
     with_references,
 )
+from etc_edge.report.group_section import group_section
 from etc_edge.report.markup import Markup, join, tag
 from etc_edge.report.model_section import model_section
 from etc_edge.report.subject import Subject
 from etc_edge.report.timing import conditions_text, protocol_text
 from etc_edge.report.verdict import verdict
 
+MANY_COLUMNS = 6
 _STYLE = Path(__file__).with_name("page.css")
 
 
-def report_page(subjects: Sequence[Subject], title: str) -> str:
-    """The whole page: verdict first, then all models together, then each, then where the numbers come from."""
+def report_page(subjects: Sequence[Subject], title: str, sensitivities: Sequence[Sensitivity] = ()) -> str:
+    """The whole page: verdict first, then all models together, then each, then where numbers come from."""
     results = [subject.results for subject in subjects]
     columns = with_references(results)
     names = column_titles(columns)
@@ -39,7 +44,8 @@ def report_page(subjects: Sequence[Subject], title: str) -> str:
         tag("h2", "All figures"),
         _table(columns, names),
         _pareto(columns, names),
-        *(model_section(subject) for subject in subjects),
+        *(model_section(*one) for one in zip(subjects, subject_titles(results), strict=True)),
+        *(group_section(one) for one in sensitivities),
         tag("h2", "Where the numbers come from"),
         _provenance(columns, names),
     ]
@@ -69,7 +75,7 @@ def _data(results: Results) -> str:
 
 def _verdicts(results: Sequence[Results]) -> Markup:
     """What became of each model; several stand side by side, each under its name."""
-    lists = [(one.bundle.name, _verdict(one)) for one in results]
+    lists = list(zip(subject_titles(results), map(_verdict, results), strict=True))
     known = [(name, found) for name, found in lists if found]
     if len(results) == 1:
         return join(*(found for _, found in known))
@@ -99,7 +105,7 @@ def _table(columns: Sequence[Results], names: Sequence[str]) -> Markup:
     note = "In brackets: 95 % intervals, by bootstrap over clips, rounds and blocks of neighbouring frames."
     bracketed = any("[" in value for row in rows for value in row.values)
     return join(
-        tag("div", tag("table", heading, *body), class_="wide"),
+        _wide(columns, heading, *body),
         *([tag("p", note, class_="soft")] if bracketed else []),
         *([_classes_table(columns, names)] if len(columns) > 2 else []),
     )
@@ -111,7 +117,12 @@ def _classes_table(columns: Sequence[Results], names: Sequence[str]) -> Markup:
         return Markup("")
     heading = tag("tr", tag("th", "IoU by class"), *(tag("th", name) for name in names))
     body = [tag("tr", tag("td", row.figure), *(_cell(value) for value in row.values)) for row in rows]
-    return tag("div", tag("table", heading, *body), class_="wide")
+    return _wide(columns, heading, *body)
+
+
+def _wide(columns: Sequence[Results], *lines: Markup) -> Markup:
+    """A table that scrolls on a narrow screen and is set smaller on paper."""
+    return tag("div", tag("table", *lines), class_="wide many" if len(columns) > MANY_COLUMNS else "wide")
 
 
 def _cell(text: str) -> Markup:
@@ -127,11 +138,13 @@ def _pareto(columns: Sequence[Results], names: Sequence[str]) -> Markup:
     ]
     if len(points) < 2:
         return Markup("")
+    numbered = len(points) > MOST_NAMES
     chart = tag(
         "div",
         tag("h3", "Speed, accuracy and steadiness"),
         legend(["FP32", "INT8"]),
         pareto_chart(points),
+        *([tag("ol", *(tag("li", point.described()) for point in points), class_="soft")] if numbered else []),
         class_="card",
     )
     return tag("div", chart, class_="cards")
@@ -153,6 +166,7 @@ def _provenance(columns: Sequence[Results], names: Sequence[str]) -> Markup:
         flow = column.temporal.flow if not isinstance(column.temporal, UnsetType) else ""
         facts = {
             "bundle": f"{model.name}, SHA-256 {model.sha256}",
+            "recipe": "" if isinstance(model.recipe, UnsetType) else _recipe(model.recipe),
             "engine": ", ".join(part for part in (f"{engine} {version}".strip(), threads) if part),
             "machine": f"{device.get('cpu', 'unknown')}, {device.get('cores', '?')} cores, "
             f"{' '.join(map(str, device.get('cpu_flags', [])))}",
@@ -172,3 +186,22 @@ def _provenance(columns: Sequence[Results], names: Sequence[str]) -> Markup:
                 )
             )
     return tag("div", tag("table", *rows), class_="wide")
+
+
+def _recipe(steps: Mapping[str, Any]) -> str:
+    """What was done step by step, with the settings that say something."""
+    return "; ".join(f"{step}: {_settings(found)}" for step, found in steps.items())
+
+
+def _settings(value: Any) -> str:
+    if isinstance(value, Mapping):
+        said = {key: one for key, one in value.items() if one not in (None, [], {})}
+        return ", ".join(
+            f"{key} ({_settings(one)})" if isinstance(one, Mapping) else f"{key} {_settings(one)}"
+            for key, one in said.items()
+        )
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, (list, tuple)):
+        return " ".join(map(_settings, value))
+    return str(value)

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from etc_edge.core.atomic import atomic_file
+from etc_edge.core.sensitivity import GroupCost, Sensitivity
 from etc_edge.report.axes import RIGHT, TOP, WIDTH, ticks
 from etc_edge.report.markup import Markup, tag
-
-if TYPE_CHECKING:
-    from etc_edge.quantization.sensitivity import GroupCost
 
 ROW = 15.0
 SHOWN_CHARACTERS = 44
@@ -47,16 +44,39 @@ class Row:
         return cls(cost.name, macs, cost.snr_db, cost.miou, cost.tc, cost.flicker, cost.agreement)
 
 
-def print_groups(rows: Sequence[Row], whole: Row, console: Console | None = None) -> None:
-    """Print groups, the costliest first, then all together; differences in points of a hundred."""
+HEADINGS = ("group", "MACs", "SNR dB", "mIoU", "tc", "flicker", "agreement")
+
+
+def rows_of(found: Sensitivity) -> tuple[list[Row], Row]:
+    """Rows of the groups in the order of the network, and that of all together."""
+    rows = [Row.of(one.cost, one.macs) for one in found.groups]
+    return rows, Row.of(found.whole, sum(row.macs for row in rows))
+
+
+def costliest_first(rows: Sequence[Row]) -> list[Row]:
+    """Rows by the noise that they add."""
+    return sorted(rows, key=_snr)
+
+
+def measured_on(found: Sensitivity) -> str:
+    """How many groups were measured, and on what."""
+    seen = found.data
+    data = " ".join(str(seen[key]) for key in ("name", "split") if key in seen)
+    return f"{len(found.groups)} groups on {seen.get('frames', '?')} frames of {data}, each alone in INT8"
+
+
+def print_groups(rows: Sequence[Row], whole: Row, console: Console | None = None, most: int | None = None) -> None:
+    """Print groups, the costliest first and at most so many, then all together; differences in points of a hundred."""
     console = console or Console(highlight=False)
-    table = Table("group", *("MACs", "SNR dB", "mIoU", "tc", "flicker", "agreement"))
+    table = Table(*HEADINGS)
+    # Names differ at their ends, which a narrow terminal would cut off.
+    table.columns[0].overflow = "fold"
     for column in table.columns[1:]:
         column.justify = "right"
-    for row in sorted(rows, key=_snr):
-        table.add_row(*_cells(row))
+    for row in costliest_first(rows)[:most]:
+        table.add_row(*map(escape, cells(row)))
     table.add_section()
-    table.add_row(*_cells(whole))
+    table.add_row(*map(escape, cells(whole)))
     console.print(table)
     console.print("mIoU, tc: points lost; flicker: points added", style="dim")
 
@@ -95,10 +115,11 @@ def noise_chart(rows: Sequence[Row]) -> Markup:
     return tag("svg", described, *parts, view_box=box, role="img", xmlns="http://www.w3.org/2000/svg")
 
 
-def _cells(row: Row) -> list[str]:
+def cells(row: Row) -> list[str]:
+    """A row as text, under HEADINGS."""
     points = [row.miou, row.tc, row.flicker]
     return [
-        escape(_short(row.name)),
+        _short(row.name),
         f"{row.macs:.1%}",
         "-" if row.snr_db is None else f"{row.snr_db:.1f}",
         *("-" if value is None else f"{100 * value:+.2f}" for value in points),

@@ -10,6 +10,7 @@ from msgspec import UnsetType
 
 from etc_edge.core.pictures import Pictures, load_pictures, pictures_folder
 from etc_edge.core.results import Results, load_all_results
+from etc_edge.core.sensitivity import Sensitivity, load_sensitivity, sensitivities_beside
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,32 @@ def load_subjects(files: Sequence[Path]) -> list[Subject]:
             own = pictures if pictures is not None and _belong(pictures, results) else None
             subjects.append(Subject(results, own, folder))
     return subjects
+
+
+def load_sensitivities(
+    files: Sequence[Path], results: Sequence[Results], given: Sequence[Path] = ()
+) -> list[Sensitivity]:
+    """What groups of the networks cost: the files that are given, then those that lie beside results and fit.
+
+    Args:
+        files: results files; of the files `*.sensitivity.json` in their folders those of these very models are taken.
+        results: what the files hold.
+        given: files to read whatever they are about.
+
+    Raises:
+        ResultsError: a file cannot be read.
+    """
+    hashes = {one.bundle.sha256 for one in results}
+    hashes |= {one.reference.bundle.sha256 for one in results if not isinstance(one.reference, UnsetType)}
+    beside = [path for file in files for path in sensitivities_beside(file)]
+    asked = dict.fromkeys(path.resolve() for path in given)
+    paths = dict.fromkeys([*asked, *(path.resolve() for path in beside)])
+    found = []
+    for path in paths:
+        one = load_sensitivity(path)
+        if path in asked or one.bundle.get("sha256") in hashes:
+            found.append(one)
+    return found
 
 
 def _belong(pictures: Pictures, results: Results) -> bool:

@@ -12,12 +12,12 @@ import msgspec
 
 from etc_edge.backends.cache import cache_folder
 from etc_edge.backends.device import cpu_device
-from etc_edge.core.atomic import atomic_file
 from etc_edge.core.bundle import Bundle
 from etc_edge.core.environment import available_cores, device, versions
 from etc_edge.core.errors import CalibrationError
 from etc_edge.core.hashing import sha256_bytes
 from etc_edge.core.progress import Progress, Silent
+from etc_edge.core.sensitivity import GroupCost, MeasuredGroup, Sensitivity
 from etc_edge.data.dataset import open_dataset
 from etc_edge.data.neighbours import pick_neighbours, remaining
 from etc_edge.data.sampling import FrameKeys
@@ -28,44 +28,12 @@ from etc_edge.quantization.groups import groups_of
 from etc_edge.quantization.placement import place
 from etc_edge.quantization.ranges import Ranges, load_ranges
 from etc_edge.quantization.recipe import QuantizeRecipe
-from etc_edge.quantization.sensitivity import WHOLE, GroupCost, Network, Variant, costs
+from etc_edge.quantization.sensitivity import WHOLE, Network, Variant, costs
 from etc_edge.stages.evaluate import DEFAULT_FLOW, check_classes
 from etc_edge.stages.quantize import equalized_graph, quantize
 
 BLOCKS = 30
 """Runs of neighbours that the frames are spread over."""
-
-
-class MeasuredGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A group and what it costs alone; `macs` of the network's, `saved` of the time that INT8 saves, estimated."""
-
-    nodes: tuple[str, ...]
-    macs: float
-    saved: float
-    cost: GroupCost
-
-
-class Sensitivity(msgspec.Struct, frozen=True, kw_only=True):
-    """What `--json` holds.
-
-    Args:
-        bundle: name and SHA-256 of the float bundle.
-        quantize: what was calibrated how.
-        data: name, split and number of frames, moved copies of stills included.
-        groups: in the order of the network.
-        whole: what all of them together cost.
-        seconds: how long measuring took, without what was remembered.
-        device, versions: where and with what it was measured.
-    """
-
-    bundle: dict[str, str]
-    quantize: dict[str, Any]
-    data: dict[str, Any]
-    groups: list[MeasuredGroup]
-    whole: GroupCost
-    seconds: float
-    device: dict[str, Any]
-    versions: dict[str, str]
 
 
 def sensitivity(
@@ -146,12 +114,6 @@ def sensitivity(
         device=device(),
         versions=versions(),
     )
-
-
-def save_sensitivity(found: Sensitivity, path: Path) -> None:
-    """Write it as indented JSON, whole or not at all."""
-    with atomic_file(path) as temporary:
-        temporary.write_bytes(msgspec.json.format(msgspec.json.encode(found), indent=2) + b"\n")
 
 
 def _key(source: Bundle, ranges: Ranges, dataset: str, clips: list[list[Any]]) -> str:

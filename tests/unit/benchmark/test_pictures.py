@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from etc_edge.benchmark.pictures import APART, LOST, WORST, PictureGatherer
+from etc_edge.benchmark.marks import LOST
+from etc_edge.benchmark.pictures import APART, WORST, PictureGatherer
 from etc_edge.core.labels import LabelSet
 from etc_edge.core.pictures import load_pictures
 from etc_edge.core.results import Data

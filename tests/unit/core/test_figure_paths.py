@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 
 from etc_edge.core.figure_paths import is_known, measured_figures, path_text
@@ -37,3 +38,9 @@ def test_what_results_can_hold(text: str, known: bool) -> None:
 def test_paths_are_written_as_gates_read_them() -> None:
     assert path_text(("accuracy", "iou", "traffic light")) == "accuracy.iou['traffic light']"
     assert path_text(("drop", "tc")) == "drop.tc"
+
+
+def test_settings_of_a_recipe_are_no_figures() -> None:
+    results = measured()
+    bundle = msgspec.structs.replace(results.bundle, recipe={"quantize": {"frames": 300}})
+    assert measured_figures(msgspec.structs.replace(results, bundle=bundle)) == measured_figures(results)

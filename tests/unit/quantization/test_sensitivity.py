@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from etc_edge.backends.device import lowering_here
+from etc_edge.core.sensitivity import GroupCost
 from etc_edge.data.clip import Clip
 from etc_edge.data.dataset import open_dataset
 from etc_edge.data.neighbours import pick_neighbours
@@ -21,7 +22,7 @@ from etc_edge.quantization.groups import groups_of
 from etc_edge.quantization.observers.minmax import minmax
 from etc_edge.quantization.placement import place
 from etc_edge.quantization.ranges import Ranges
-from etc_edge.quantization.sensitivity import GroupCost, Network, Variant, costs
+from etc_edge.quantization.sensitivity import Network, Variant, costs
 from tests.small_networks import SIZE_HW, deployed, frames, labels_and_logits
 
 STREET = "synthetic:street?size=64x96&frames=3&train=2&val=1"

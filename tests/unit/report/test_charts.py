@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from etc_edge.report.axes import BOTTOM, LEFT, RIGHT, TOP, WIDTH, Axes, padded, ticks
 from etc_edge.report.charts import (
+    MOST_NAMES,
     MOST_POINTS,
     Point,
     dot_chart,
@@ -96,3 +97,10 @@ def test_the_front_is_what_no_other_beats() -> None:
     (front,) = root.findall("polyline")
     assert len(str(front.get("points")).split()) == 2
     assert "slow, tc 90.0%" in [text.text for text in root.iter("text")]
+
+
+def test_many_points_are_numbered() -> None:
+    points = [Point(f"model-{number}", 10 + number / 10, 0.8, None, 1) for number in range(MOST_NAMES + 1)]
+    texts = [text for text in parsed(pareto_chart(points)).iter("text") if "name" in str(text.get("class"))]
+    assert sorted(str(text.text) for text in texts) == ["1", "2", "3", "4", "5"]
+    assert not any(text.text == "1" for text in parsed(pareto_chart(points[1:])).iter("text"))

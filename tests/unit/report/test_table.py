@@ -7,7 +7,7 @@ import pytest
 from rich.console import Console
 
 from etc_edge.core.results import Accuracy, Data, Drop, Latency, Model, Results, Temporal
-from etc_edge.report.figures import class_rows, column_titles, figure_rows, stage_rows, with_references
+from etc_edge.report.figures import class_rows, column_titles, figure_rows, stage_rows, subject_titles, with_references
 from etc_edge.report.table import print_results
 
 
@@ -111,3 +111,15 @@ def test_intervals_stand_behind_figures_and_changes(compared: Results) -> None:
     assert rows["latency p50, ms"].values[1] == "5.00 [4.50, 5.50]"
     assert rows["latency p50, ms"].change == "×0.25"
     assert "95 % intervals" in printed(compared)
+
+
+def test_models_of_one_name_are_told_apart() -> None:
+    first = results("int8", 0.5, 10.0)
+    other = msgspec.structs.replace(first, bundle=msgspec.structs.replace(first.bundle, sha256="1" * 64))
+    elsewhere = results("int8", 0.5, 9.0, "openvino")
+    assert subject_titles([first]) == ["street"]
+    assert subject_titles([first, elsewhere]) == ["street onnxruntime", "street openvino"]
+    told = ["street onnxruntime #000000", "street onnxruntime #111111", "street openvino"]
+    assert subject_titles([first, other, elsewhere]) == told
+    assert column_titles([first, other]) == ["INT8 #000000", "INT8 #111111"]
+    assert column_titles([first, first]) == ["INT8", "INT8"]

@@ -168,7 +168,9 @@ def test_what_was_measured_and_on_what(results: Results, int8: Bundle, tmp_path:
         model_bytes=int8.model_path.stat().st_size,
         target=TARGET,
         threads=1,
+        recipe=dict(int8.manifest.recipe),
     )
+    assert "quantize" in int8.manifest.recipe
     assert results.data == Data(name="street", split="val", frames=6, clips=2, labelled_frames=6)
     assert not isinstance(results.latency_ms, type(UNSET))
     assert not isinstance(results.stages_ms, type(UNSET))

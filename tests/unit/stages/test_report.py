@@ -13,6 +13,7 @@ from etc_edge.core.bundle import Bundle
 from etc_edge.core.errors import EtcEdgeError, ResultsError
 from etc_edge.core.pictures import pictures_folder
 from etc_edge.core.results import Results, save_results
+from etc_edge.core.sensitivity import GroupCost, MeasuredGroup, Sensitivity, save_sensitivity
 from etc_edge.report.subject import load_subjects
 from etc_edge.stages.evaluate import evaluate
 from etc_edge.stages.report import report
@@ -50,6 +51,13 @@ def test_everything_is_in_one_file(evaluated: Path, tmp_path: Path) -> None:
     assert all(source.startswith("data:image/") for source in sources)
     assert not re.search(r"https?://|url\(|@import", page)
     assert "<h1>Is &lt;INT8&gt; &amp; well?</h1>" in page
+    (video,) = [attributes for name, attributes in read.tags if name == "video"]
+    assert str(video["src"]).startswith("data:video/mp4;base64,")
+    assert str(video["poster"]).startswith("data:image/jpeg;base64,")
+    assert {"controls", "muted", "playsinline"} <= set(video)
+    assert not {"autoplay", "loop"}.intersection(video), "it plays when the reader asks"
+    assert "lazy" not in page, "what is not loaded yet is missing on paper"
+    assert "calibration (split train, frames 6)" in page, "how the model was made"
     for heading in ("Accuracy by class", "Steadiness over time", "Steadiness by clip", "Latency", "Flicker maps"):
         assert heading in page
     assert page.index("verdict") < page.index("All figures") < page.index("Where the numbers come from")
@@ -101,6 +109,47 @@ def test_five_models_of_a_hundred_frames_fit(tmp_path: Path, evaluated: Path) ->
     report(files, tmp_path / "report.html")
     # The pictures of one model are below 200 kB at the size that they are kept in.
     assert (tmp_path / "report.html").stat().st_size + 5 * 300_000 < 6_000_000
+
+
+def costs(sha256: str, groups: int = 14) -> Sensitivity:
+    """Groups of which the later are the costlier."""
+    found = [
+        GroupCost(name=f"conv{n}|x", snr_db=60.0 - n, miou=n / 1e4, tc=None, flicker=None, agreement=0.99)
+        for n in range(groups)
+    ]
+    whole = GroupCost(name="all groups", snr_db=40.0, miou=0.01, tc=0.02, flicker=0.001, agreement=0.9)
+    return Sensitivity(
+        bundle={"name": "street", "sha256": sha256},
+        quantize={},
+        data={"name": "street", "split": "train", "frames": 4},
+        groups=[MeasuredGroup(nodes=(one.name,), macs=1 / groups, saved=0.0, cost=one) for one in found],
+        whole=whole,
+        seconds=1.0,
+        device={},
+        versions={},
+    )
+
+
+def test_costs_of_groups_are_found_beside_results_or_given(tmp_path: Path) -> None:
+    results = saved(measured(reference=fp32()), tmp_path)
+    save_sensitivity(costs("another model"), tmp_path / "other.sensitivity.json")
+    report([results], tmp_path / "report.html")
+    assert "costs in INT8" not in (tmp_path / "report.html").read_text(encoding="utf-8")
+    report([results], tmp_path / "report.md", sensitivities=[tmp_path / "other.sensitivity.json"])
+    assert "What each part of street costs" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    save_sensitivity(costs("street"), tmp_path / "net.sensitivity.json")
+    report([results], tmp_path / "report.html")
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("What each part of street costs") == 1
+    assert page.index("conv13|x</td>") < page.index("conv4|x</td>") < page.index("all groups")
+    assert page.index("all groups") < page.index("The other 4 groups") < page.index("conv3|x</td>")
+    report([results], tmp_path / "report.md")
+    lines = [line for line in (tmp_path / "report.md").read_text(encoding="utf-8").splitlines() if "conv" in line]
+    assert len(lines) == 10
+    assert lines[0].startswith("| conv13\\|x | 7.1% | 47.0 | +0.13 | - | - | 99.00% |")
+    (tmp_path / "net.sensitivity.json").write_text("{}", encoding="utf-8")
+    with pytest.raises(ResultsError, match="holds no costs of groups"):
+        report([results], tmp_path / "report.html")
 
 
 def test_markdown(tmp_path: Path) -> None:
