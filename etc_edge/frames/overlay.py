@@ -17,9 +17,13 @@ Color = tuple[int, int, int]
 
 WHITE: Color = (245, 245, 245)
 GREY: Color = (190, 194, 200)
+DIM: Color = (120, 124, 130)
 PANEL: Color = (18, 20, 24)
 # The legend's figures would flicker if they followed every frame.
 SMOOTHING = 0.12
+# How much of the picture shows through a panel.
+THROUGH = 0.3
+ABSENT = "-"
 
 
 class Overlay:
@@ -48,6 +52,7 @@ class Overlay:
         self._clock = clock
         self._palette = label_set.palette_rgb()
         self._shares: npt.NDArray[np.float64] | None = None
+        self._panel: tuple[object, _Panel] | None = None
         self._last_s: float | None = None
         self._interval_s: float | None = None
         self._latency_ms: float | None = None
@@ -101,17 +106,64 @@ class Overlay:
         top = image.shape[0] - rows * row_px - size // 3
         if self._shares is None or columns == 0 or top < image.shape[0] // 2:
             return
-        _darken(image[top:])
-        for index, name in enumerate(names):
-            x = size // 2 + index % columns * cell
-            y = top + size // 6 + index // columns * row_px
-            inset = max(1, size // 6)
-            swatch = image[y + inset : y + size - inset, x + inset : x + size - inset]
-            swatch[:] = self._label_set.colors_rgb[index]
-            present = self._shares[index] >= 0.0005
-            paste(image, lettering(name, size), x + size + size // 4, y, WHITE if present else (120, 124, 130))
-            figure = lettering(_percent(float(self._shares[index])), size)
-            paste(image, figure, x + cell - size // 2 - figure.shape[1], y, GREY if present else (120, 124, 130))
+        # Whole per cents change now and then only: what is drawn for them is kept until they do.
+        said = (image.shape, tuple(_percent(share) for share in self._shares.tolist()))
+        if self._panel is None or self._panel[0] != said:
+            area = np.full((image.shape[0] - top, image.shape[1], 3), PANEL, np.uint8)
+            letters = np.zeros_like(area[..., 0])
+            for index, (name, figure) in enumerate(zip(names, said[1], strict=True)):
+                x = size // 2 + index % columns * cell
+                y = size // 6 + index // columns * row_px
+                self._draw_entry(area, letters, index, name, figure, (x, y), (cell, size))
+            self._panel = said, _Panel(area, letters)
+        self._panel[1].cover(image[top:])
+
+    def _draw_entry(
+        self,
+        area: UInt8,
+        letters: UInt8,
+        index: int,
+        name: str,
+        figure: str,
+        place_xy: tuple[int, int],
+        extent: tuple[int, int],
+    ) -> None:
+        """One class of the legend: a swatch, its name, its share; `extent` is a cell's width and a letter's height."""
+        (x, y), (cell, size) = place_xy, extent
+        inset = max(1, size // 6)
+        inside = slice(y + inset, y + size - inset), slice(x + inset, x + size - inset)
+        area[inside], letters[inside] = self._label_set.colors_rgb[index], 255
+        present = figure != ABSENT
+        share = lettering(figure, size)
+        for mask, left, color in (
+            (lettering(name, size), x + size + size // 4, WHITE if present else DIM),
+            (share, x + cell - size // 2 - share.shape[1], GREY if present else DIM),
+        ):
+            paste(area, mask, left, y, color)
+            paste(letters[..., None], mask, left, y, (255,))
+
+
+class _Panel:
+    """Something drawn on a dark ground that lets the picture through.
+
+    Args:
+        drawn: uint8 (H, W, 3), the ground included.
+        letters: uint8 (H, W), 255 where nothing of the picture shows through, 0 where the ground does.
+    """
+
+    def __init__(self, drawn: UInt8, letters: UInt8) -> None:
+        through = np.repeat((255 - letters)[..., None], 3, 2).astype(np.float32) * np.float32(THROUGH)
+        self._through = np.rint(through).astype(np.uint8)
+        # The ground's own part where the picture shows through; none of it is taken from letters.
+        ground = through / 255 * np.array(PANEL, np.float32)
+        self._added = np.rint(np.clip(drawn - ground, 0, 255)).astype(np.uint8)
+
+    def cover(self, area: UInt8) -> None:
+        """Lay it over a part of a picture, uint8 (H, W, 3)."""
+        import cv2
+
+        seen = cv2.multiply(area, self._through, scale=1 / 255)
+        np.copyto(area, cv2.add(seen, self._added, dst=seen))
 
 
 def blend(image_rgb: UInt8, labels: UInt8, palette_rgb: UInt8, opacity: float) -> UInt8:
@@ -154,7 +206,7 @@ def _legend_grid(width: int, size: int, names: tuple[str, ...]) -> tuple[int, in
 
 
 def _percent(share: float) -> str:
-    return "-" if share < 0.0005 else "<1%" if share < 0.01 else f"{share:.0%}"
+    return ABSENT if share < 0.0005 else "<1%" if share < 0.01 else f"{share:.0%}"
 
 
 def _darken(area: UInt8) -> None:
@@ -162,7 +214,7 @@ def _darken(area: UInt8) -> None:
 
     panel = np.empty_like(area)
     panel[:] = PANEL
-    np.copyto(area, cv2.addWeighted(area, 0.3, panel, 0.7, 0))
+    np.copyto(area, cv2.addWeighted(area, THROUGH, panel, 1 - THROUGH, 0))
 
 
 def _smooth(before: float | None, now: float) -> float:
