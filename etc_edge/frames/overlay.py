@@ -21,6 +21,8 @@ DIM: Color = (120, 124, 130)
 PANEL: Color = (18, 20, 24)
 # The legend's figures would flicker if they followed every frame.
 SMOOTHING = 0.12
+# How many frames figures stand before they are written anew: drawing letters costs more than all the rest.
+FIGURES_STAND = 8
 # How much of the picture shows through a panel.
 THROUGH = 0.3
 ABSENT = "-"
@@ -52,7 +54,10 @@ class Overlay:
         self._clock = clock
         self._palette = label_set.palette_rgb()
         self._shares: npt.NDArray[np.float64] | None = None
-        self._panel: tuple[object, _Panel] | None = None
+        self._panel: _Panel | None = None
+        self._masks: list[UInt8] = []
+        self._age = 0
+        self._shape: tuple[int, ...] = ()
         self._last_s: float | None = None
         self._interval_s: float | None = None
         self._latency_ms: float | None = None
@@ -61,6 +66,7 @@ class Overlay:
         """Draw one result: uint8 (H, W, 3), red first, of the frame's size; the frame is left as it is."""
         image = blend(result.frame.image_rgb, result.labels, self._palette, self._opacity)
         self._take_time(result.latency_ms)
+        self._grow_older(result.labels)
         if self._legend:
             self._take_shares(result.labels)
             self._draw_legend(image)
@@ -74,6 +80,11 @@ class Overlay:
         self._last_s = now
         self._latency_ms = _smooth(self._latency_ms, latency_ms)
 
+    def _grow_older(self, labels: UInt8) -> None:
+        """Count how many frames what is written stands already; 0 has it written anew."""
+        self._age = 0 if self._shape != labels.shape else (self._age + 1) % FIGURES_STAND
+        self._shape = labels.shape
+
     def _take_shares(self, labels: UInt8) -> None:
         # Every fourth pixel of each axis is plenty for whole per cents.
         shares = class_shares(labels[::4, ::4], len(self._label_set))
@@ -84,12 +95,14 @@ class Overlay:
 
     def _draw_title(self, image: UInt8) -> None:
         size = _letter_px(image)
-        parts = [self._title] if self._title else []
-        if self._interval_s:
-            parts.append(f"{1 / self._interval_s:.1f} fps")
-        if self._latency_ms is not None:
-            parts.append(f"{self._latency_ms:.1f} ms")
-        masks = [lettering(part, size) for part in parts]
+        if self._age == 0:
+            parts = [self._title] if self._title else []
+            if self._interval_s:
+                parts.append(f"{1 / self._interval_s:.1f} fps")
+            if self._latency_ms is not None:
+                parts.append(f"{self._latency_ms:.1f} ms")
+            self._masks = [lettering(part, size) for part in parts]
+        masks = self._masks
         gap, margin = size, size // 2
         wide = sum(mask.shape[1] for mask in masks) + gap * (len(masks) - 1) + 2 * margin
         if not masks or wide > image.shape[1] or 3 * size > image.shape[0]:
@@ -106,17 +119,15 @@ class Overlay:
         top = image.shape[0] - rows * row_px - size // 3
         if self._shares is None or columns == 0 or top < image.shape[0] // 2:
             return
-        # Whole per cents change now and then only: what is drawn for them is kept until they do.
-        said = (image.shape, tuple(_percent(share) for share in self._shares.tolist()))
-        if self._panel is None or self._panel[0] != said:
+        if self._age == 0 or self._panel is None:
             area = np.full((image.shape[0] - top, image.shape[1], 3), PANEL, np.uint8)
             letters = np.zeros_like(area[..., 0])
-            for index, (name, figure) in enumerate(zip(names, said[1], strict=True)):
+            for index, (name, figure) in enumerate(zip(names, map(_percent, self._shares.tolist()), strict=True)):
                 x = size // 2 + index % columns * cell
                 y = size // 6 + index // columns * row_px
                 self._draw_entry(area, letters, index, name, figure, (x, y), (cell, size))
-            self._panel = said, _Panel(area, letters)
-        self._panel[1].cover(image[top:])
+            self._panel = _Panel(area, letters)
+        self._panel.cover(image[top:])
 
     def _draw_entry(
         self,

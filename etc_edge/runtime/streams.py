@@ -3,11 +3,11 @@
     source ─► [decode thread] ─► channel ─┐                              ┌─► channel per sink ─► [sink threads]
     source ─► [decode thread] ─► channel ─┴─► [caller's thread: infer] ──┴─► channel per sink ─► [sink threads]
 
-Several engines of the network infer in threads of their own instead (see crew.py); the caller's thread puts what they
-found back in order. The network takes turns: whichever source has a frame, the one behind the last served first. Within a source order is
-kept. Whichever stage fails, all others end: a failing source lets its frames before that through, a failing sink or
-network stops the rest at once, and the first error is raised in the caller's thread. What a sink was given before that
-is still written. Sinks are closed by whoever opened them.
+Several engines of the network infer in threads of their own instead (see crew.py), and the caller's thread puts what
+they found back in order. The network takes turns: whichever source has a frame, the one behind the last served first.
+Within a source order is kept. Whichever stage fails, all others end: a failing source lets its frames before that
+through, a failing sink or network stops the rest at once, and the first error is raised in the caller's thread. What a
+sink was given before that is still written. Sinks are closed by whoever opened them.
 """
 
 from __future__ import annotations
@@ -95,7 +95,16 @@ class Streams:
         self._inference = {name: LatencyHistogram() for name in INFERENCE_STAGES}
         changed = Condition()
         self._lanes = [
-            Lane(stream.source, stream.sinks, frames=frames, depth=depth, changed=changed, wait=wait, failed=self._fail)
+            Lane(
+                stream.source,
+                stream.sinks,
+                frames=frames,
+                depth=depth,
+                changed=changed,
+                wait=wait,
+                aside=len(self._segments) == 1,
+                failed=self._fail,
+            )
             for stream in streams
         ]
 

@@ -97,4 +97,4 @@ def test_the_legend_follows_the_shares() -> None:
         last = overlay(SegmentedFrame(Frame(image, 0, 0.0), np.ones((288, 512), np.uint8), 3.0))
     fresh = Overlay(STREET_CLASSES)(SegmentedFrame(Frame(image, 0, 0.0), np.ones((288, 512), np.uint8), 3.0))
     assert (first[200:] != last[200:]).any()
-    assert (last[200:] != fresh[200:]).mean() < 0.01  # the share that is smoothed still says 99%
+    assert (last[200:] != fresh[200:]).mean() < 0.01  # what is smoothed, or not written anew yet, says 99%
