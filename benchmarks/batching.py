@@ -1,5 +1,7 @@
 """Milliseconds a frame of networks that take several frames at once, beside the same network one frame at a time.
 
+There are two ways: a batch in one engine, and an engine of fewer threads for each frame, as `run` does it with files.
+
 python benchmarks/batching.py A-int8.etc B-int8.etc --json batching.json
 """
 
@@ -8,6 +10,7 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -31,6 +34,7 @@ from etc_edge.core.bundle import Bundle
 from etc_edge.core.errors import EngineError
 from etc_edge.core.progress import console_progress
 from etc_edge.graph.lower import lower
+from etc_edge.runtime.crew import shares
 
 Frames = npt.NDArray[np.uint8]
 Run = Callable[[Frames], npt.NDArray[Any]]
@@ -39,8 +43,11 @@ BATCHES = (1, 2, 4)
 # Which input of an operator is the whole shape of its output, number of frames included.
 SHAPES = {"Resize": 3, "Reshape": 1, "Expand": 1}
 
+EACH = 4
+"""Frames that each of several engines labels in a turn."""
+
 GAIN = 0.95
-"""Batching counts as a gain where a frame takes less than this share of its time alone."""
+"""A way counts as a gain where a frame takes less than this share of its time alone."""
 
 
 @click.command(cls=Benchmark)
@@ -48,7 +55,7 @@ GAIN = 0.95
 @click.option("--rounds", type=click.IntRange(min=1), default=15, show_default=True, help="Turns of each.")
 @threads_and_json
 def main(models: tuple[Path, ...], rounds: int, threads: int | None, json_path: Path | None) -> None:
-    """Take turns between batches of each network on each CPU engine, up to its logits."""
+    """Take turns between one frame, batches and several engines of each network on each CPU engine, up to logits."""
     cores, progress = keep_to_cores(threads), console_progress()
     watch = Watch(cores)
     figures, rows, notes = [], [], []
@@ -61,22 +68,29 @@ def main(models: tuple[Path, ...], rounds: int, threads: int | None, json_path: 
                 runs = [load(_with_batch(graph, batch), cores) for batch in BATCHES]
             inputs = [np.stack([frames[number % len(frames)] for number in range(batch)]) for batch in BATCHES]
             same = _same(runs, inputs, bundle.name)
+            single = _with_batch(graph, 1)
+            crew = [load(single, threads) for threads in shares(cores)]
             contenders = [_timed(run, given) for run, given in zip(runs, inputs, strict=True)]
+            ways = [f"batch of {batch}" for batch in BATCHES]
+            if len(crew) > 1:
+                contenders.append(_at_once(crew, inputs[0]))
+                ways.append(f"{len(crew)} engines")
             times_ms = alternate(contenders, rounds, 2, progress, f"{bundle.name} on {backend}")
-            ratios = {batch: pair_ratio(times, times_ms[0]) for batch, times in zip(BATCHES, times_ms, strict=True)}
-            for batch, times in zip(BATCHES, times_ms, strict=True):
-                rows.append([bundle.name, backend, str(batch), f"{median(times):.2f}", f"{ratios[batch]:.3f}"])
+            ratios = {way: pair_ratio(times, times_ms[0]) for way, times in zip(ways, times_ms, strict=True)}
+            for way, times in zip(ways, times_ms, strict=True):
+                rows.append([bundle.name, backend, way, f"{median(times):.2f}", f"{ratios[way]:.3f}"])
             figures.append(
                 {
                     "network": bundle.name,
                     "backend": backend,
-                    "ms_a_frame": {str(batch): times for batch, times in zip(BATCHES, times_ms, strict=True)},
-                    "ratio": {str(batch): ratio for batch, ratio in ratios.items()},
+                    "ms_a_frame": dict(zip(ways, times_ms, strict=True)),
+                    "ratio": ratios,
                     "same_largest_class": same,
                 }
             )
-            best = min(ratios, key=lambda batch: ratios[batch])
-            verdict = f"gains: batches of {best}" if ratios[best] < GAIN else "gains nothing from batches"
+            best = min(ratios, key=lambda way: ratios[way])
+            verdict = f"gains most from a {best}" if best in ways[: len(BATCHES)] else f"gains most from {best}"
+            verdict = verdict if ratios[best] < GAIN else "gains nothing from several frames at once"
             notes.append(f"{bundle.name} on {backend} {verdict}")
     finish(
         Record(
@@ -84,7 +98,7 @@ def main(models: tuple[Path, ...], rounds: int, threads: int | None, json_path: 
             title="Several frames at once beside one at a time, ms a frame up to logits",
             settings={"batches": list(BATCHES), "rounds": rounds},
             figures={"networks": figures},
-            table=Table(["network", "engine", "batch", "ms a frame", "by one at a time"], rows),
+            table=Table(["network", "engine", "way", "ms a frame", "by one at a time"], rows),
             goals=[],
             notes=notes,
             conditions=watch.conditions(),
@@ -149,6 +163,21 @@ def _timed(run: Run, frames: Frames) -> Callable[[int], float]:
         begun = time.perf_counter()
         run(frames)
         return (time.perf_counter() - begun) * 1e3 / len(frames)
+
+    return call
+
+
+def _at_once(crew: list[Run], frame: Frames) -> Callable[[int], float]:
+    pool = ThreadPoolExecutor(len(crew))
+
+    def several(run: Run) -> None:
+        for _ in range(EACH):
+            run(frame)
+
+    def call(_: int) -> float:
+        begun = time.perf_counter()
+        list(pool.map(several, crew))
+        return (time.perf_counter() - begun) * 1e3 / (EACH * len(crew))
 
     return call
 

@@ -74,7 +74,7 @@ def quantize_with(name: str, model: Path, frames: Path, work: Path, progress: Pr
         PeerError: its environment cannot be made, or it failed on the graph.
     """
     peer = PEERS[name]
-    python = _environment(peer.environment, progress)
+    python = environment(peer.environment, progress)
     graph, report = work / f"{name}{peer.graph}", work / f"{name}.json"
     script = PEERS_FOLDER / f"quantize_{peer.environment}.py"
     progress.say(f"quantizing with {name}: {peer.described}")
@@ -83,7 +83,7 @@ def quantize_with(name: str, model: Path, frames: Path, work: Path, progress: Pr
     return Quantized(graph, found["seconds"], found["peak_memory_bytes"], found["versions"])
 
 
-def _environment(name: str, progress: Progress) -> Path:
+def environment(name: str, progress: Progress) -> Path:
     """The Python of a peer's environment, which is made when it is missing or its pins have changed."""
     pins = PEERS_FOLDER / f"{name}.txt"
     folder = ENVIRONMENTS / name

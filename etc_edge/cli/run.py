@@ -32,7 +32,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--json", "json_path", type=_FILE, help="Write one JSON object a frame.")
 @click.option("--steadiness", is_flag=True, help="Add running tc and flicker to the JSON, and when they are unusual.")
 @click.option("--frames", type=click.IntRange(min=1), help="Stop after so many frames of each source.")
-@click.option("--threads", type=click.IntRange(min=1), help="Threads of one inference; left out, all cores.")
+@click.option("--threads", type=click.IntRange(min=1), help="Threads to infer with; left out, all cores.")
+@click.option(
+    "--at-once",
+    type=click.IntRange(min=1),
+    help="Frames to label at the same time, sharing the threads. Left out, up to 4 of files on a processor, else 1.",
+)
 @click.option(
     "--slow-outputs", type=click.Choice(["wait", "drop"]), help="Left out, files wait for files and nothing else waits."
 )
@@ -61,6 +66,7 @@ def command(
     steadiness: bool,
     frames: int | None,
     threads: int | None,
+    at_once: int | None,
     slow_outputs: str | None,
     preview: str | None,
     preview_token: str | None,
@@ -95,7 +101,7 @@ def command(
     wait = None if slow_outputs is None else slow_outputs == "wait"
     compared = None if shadow is None else ShadowOptions(shadow, shadow_every)
     with _page(preview, preview_token) as page:
-        report = run(model, sources, outputs, target, frames, threads, progress(), wait, page, compared)
+        report = run(model, sources, outputs, target, frames, threads, progress(), wait, page, compared, at_once)
     _print(report)
     places = [outputs] if len(sources) == 1 else [outputs.numbered(number) for number in range(1, len(sources) + 1)]
     for place in places:
@@ -122,6 +128,7 @@ def _print(report: RunReport) -> None:
     from rich.table import Table
 
     threads = f"{report.threads} {'thread' if report.threads == 1 else 'threads'}"
+    threads = threads if report.at_once == 1 else f"{report.at_once} frames at once, {threads} each"
     decoders = ", ".join(dict.fromkeys(filter(None, report.decoders)))
     decoded = f", decoded by {decoders}" if decoders else ""
     table = Table(caption=f"{report.model} on {report.backend}, {threads}{decoded}", caption_justify="left")

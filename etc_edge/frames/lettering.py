@@ -29,8 +29,8 @@ def lettering(text: str, height_px: int) -> Mask:
     return np.asarray(small, np.uint8)
 
 
-def paste(image_rgb: npt.NDArray[np.uint8], mask: Mask, x: int, y: int, color: tuple[int, int, int]) -> None:
-    """Blend a colour into an image where a mask covers it; what falls outside the image is left out."""
+def paste(image_rgb: npt.NDArray[np.uint8], mask: Mask, x: int, y: int, color: tuple[int, ...]) -> None:
+    """Blend a colour, a value a channel, into an image where a mask covers it; what falls outside is left out."""
     height, width = image_rgb.shape[:2]
     left, top, right, bottom = max(x, 0), max(y, 0), min(x + mask.shape[1], width), min(y + mask.shape[0], height)
     if right <= left or bottom <= top:

@@ -95,15 +95,17 @@ class Channel(Generic[T]):
         return self._ended and not self._items
 
 
-def next_ready(channels: Sequence[Channel[T]], first: int = 0) -> int:
+def next_ready(channels: Sequence[Channel[T]], first: int = 0, wait: bool = True) -> int | None:
     """Wait until `get` of one of some channels would not have to, and say which; for their only reader.
 
     Args:
         channels: one or more that share their `changed`.
         first: the channel that is asked first, then those after it and those before: whoever asks next for the one
             behind the last serves all alike.
+        wait: whether to; else it is None where none is ready now.
     """
     order = [(first + step) % len(channels) for step in range(len(channels))]
     with channels[0].changed:
-        channels[0].changed.wait_for(lambda: any(channel.ready for channel in channels))
-        return next(index for index in order if channels[index].ready)
+        if wait:
+            channels[0].changed.wait_for(lambda: any(channel.ready for channel in channels))
+        return next((index for index in order if channels[index].ready), None)

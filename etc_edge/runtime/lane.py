@@ -36,6 +36,8 @@ class Lane:
         depth: how many may wait for the network and for each sink.
         changed: what the channel of frames notifies.
         wait: whether all wait for sinks that are too slow, or none does; None as said above.
+        aside: whether its threads leave the cores to inference; where several engines infer at the same time none of
+            them waits for another, and what leaves them waits for too long.
         failed: told of an error, and whether it ends everything at once or lets earlier frames through.
 
     Attributes:
@@ -54,10 +56,11 @@ class Lane:
         depth: int,
         changed: Condition,
         wait: bool | None = None,
+        aside: bool = True,
         failed: Callable[[BaseException, bool], None],
     ) -> None:
         self._source, self._limit, self._failed = source, frames, failed
-        self._live = source.live
+        self._live, self._aside = source.live, aside
         self.decoded: Channel[Frame] = Channel(1 if self._live else depth, changed)
         self._sinks = {name: (sink, Channel[SegmentedFrame](depth)) for name, sink in sinks.items()}
         self._waited_for = {
@@ -107,7 +110,8 @@ class Lane:
         self._decoder.join(_SOURCE_PATIENCE_S)
 
     def _decode(self) -> None:
-        give_way()
+        if self._aside:
+            give_way()
         timings = self.timings[DECODE]
         try:
             frames = iter(self._source if self._live else islice(self._source, self._limit))
@@ -132,7 +136,8 @@ class Lane:
         return taken
 
     def _write(self, name: str) -> None:
-        give_way()
+        if self._aside:
+            give_way()
         sink, channel = self._sinks[name]
         timings = self.timings[name]
         try:

@@ -3,15 +3,18 @@
     source ─► [decode thread] ─► channel ─┐                              ┌─► channel per sink ─► [sink threads]
     source ─► [decode thread] ─► channel ─┴─► [caller's thread: infer] ──┴─► channel per sink ─► [sink threads]
 
-The network takes turns: whichever source has a frame, the one behind the last served first. Within a source order is
-kept. Whichever stage fails, all others end: a failing source lets its frames before that through, a failing sink or
-network stops the rest at once, and the first error is raised in the caller's thread. What a sink was given before that
-is still written. Sinks are closed by whoever opened them.
+Several engines of the network infer in threads of their own instead (see crew.py), and the caller's thread puts what
+they found back in order. The network takes turns: whichever source has a frame, the one behind the last served first.
+Within a source order is kept. Whichever stage fails, all others end: a failing source lets its frames before that
+through, a failing sink or network stops the rest at once, and the first error is raised in the caller's thread. What a
+sink was given before that is still written. Sinks are closed by whoever opened them.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from threading import Condition, Lock
 from typing import Protocol, TypeVar
@@ -24,6 +27,7 @@ from etc_edge.frames.sink import Sink
 from etc_edge.frames.source import Source
 from etc_edge.metrics.latency import LatencyHistogram
 from etc_edge.runtime.channel import END, next_ready
+from etc_edge.runtime.crew import Crew
 from etc_edge.runtime.lane import DECODE, Lane
 
 UInt8 = npt.NDArray[np.uint8]
@@ -65,7 +69,7 @@ class Streams:
 
     Args:
         streams: sources with their sinks, one or more.
-        segment: labels one frame; called in the caller's thread.
+        segment: labels one frame; called in the caller's thread. Of several, each is called in a thread of its own.
         frames: how many frames to take of each file, or to label of each live source; None takes all.
         depth: how many frames may wait between two stages; of a live source only the newest does.
         wait: whether all wait for sinks that are too slow, or none does; None lets files wait for sinks that keep
@@ -78,19 +82,29 @@ class Streams:
     def __init__(
         self,
         streams: Sequence[Stream],
-        segment: Callable[[UInt8], Labelled],
+        segment: Callable[[UInt8], Labelled] | Sequence[Callable[[UInt8], Labelled]],
         *,
         frames: int | None = None,
         depth: int = 4,
         wait: bool | None = None,
     ) -> None:
-        self._segment = segment
+        self._segments = (segment,) if callable(segment) else tuple(segment)
+        self._stopped = False
         self._failing = Lock()
         self.failure: BaseException | None = None
         self._inference = {name: LatencyHistogram() for name in INFERENCE_STAGES}
         changed = Condition()
         self._lanes = [
-            Lane(stream.source, stream.sinks, frames=frames, depth=depth, changed=changed, wait=wait, failed=self._fail)
+            Lane(
+                stream.source,
+                stream.sinks,
+                frames=frames,
+                depth=depth,
+                changed=changed,
+                wait=wait,
+                aside=len(self._segments) == 1,
+                failed=self._fail,
+            )
             for stream in streams
         ]
 
@@ -142,29 +156,39 @@ class Streams:
 
     def stop(self) -> None:
         """End the iteration after the frame at hand; any thread may call it."""
+        self._stopped = True
         for lane in self._lanes:
             lane.stop()
 
     def _results(self) -> Generator[tuple[int, SegmentedFrame], None, None]:
         running, turn = list(enumerate(self._lanes)), 0
-        while running:
-            place = next_ready([lane.decoded for _, lane in running], turn)
-            number, lane = running[place]
-            frame = lane.decoded.get()
-            if frame is END:
-                if self.failure is not None:
-                    return
-                del running[place]
-                turn = place % max(1, len(running))
-                continue
-            turn = (place + 1) % len(running)
-            result = self._infer(frame)
-            if not lane.hand(result):
-                return
-            yield number, result
+        asked: deque[tuple[int, Frame, Callable[[], Labelled]]] = deque()
+        with closing(Crew(self._segments)) as crew:
+            while (running or asked) and not self._stopped:
+                place = None
+                if running and len(asked) < crew.ahead:
+                    # What is known already does not wait for a frame to come.
+                    place = next_ready([lane.decoded for _, lane in running], turn, wait=not asked)
+                if place is None:
+                    number, frame, answer = asked.popleft()
+                    result = self._noted(frame, answer())
+                    if not self._lanes[number].hand(result):
+                        return
+                    yield number, result
+                    continue
+                number, lane = running[place]
+                came = lane.decoded.get()
+                if came is END:
+                    if self.failure is not None:
+                        running.clear()
+                    else:
+                        del running[place]
+                    turn = place % max(1, len(running))
+                    continue
+                turn = (place + 1) % len(running)
+                asked.append((number, came, crew.ask(came.image_rgb)))
 
-    def _infer(self, frame: Frame) -> SegmentedFrame:
-        segmented = self._segment(frame.image_rgb)
+    def _noted(self, frame: Frame, segmented: Labelled) -> SegmentedFrame:
         self._inference["preprocess"].add(segmented.preprocess_ms)
         self._inference["infer"].add(segmented.infer_ms)
         self._inference["postprocess"].add(segmented.postprocess_ms)

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from etc_edge.backends.compiled import Compiled, is_compiled
+from etc_edge.backends.table import CPU_BACKENDS
 from etc_edge.backends.targets import CPU, check_target
 from etc_edge.core.bundle import Bundle
 from etc_edge.core.errors import SinkError
@@ -24,6 +25,7 @@ from etc_edge.frames.source import ASSUMED_FPS, Source, open_source
 from etc_edge.frames.stream_sink import StreamSink, is_address
 from etc_edge.frames.video_sink import VideoSink
 from etc_edge.frames.video_source import VideoSource
+from etc_edge.runtime.crew import AT_MOST, shares
 from etc_edge.runtime.preview import Preview
 from etc_edge.runtime.preview.board import Facts
 from etc_edge.runtime.preview.preview import STAGE
@@ -89,7 +91,8 @@ class RunReport:
     Args:
         model: its name.
         backend: the engine that ran it, with its version.
-        threads: of one inference.
+        threads: of one inference; where several run at the same time, of the one with most.
+        at_once: inferences that run at the same time.
         frames_by_source: how many were labelled, of each source.
         dropped: frames of live sources that were not waited for, by stage.
         seconds: from the first frame asked for until every output was finished.
@@ -101,6 +104,7 @@ class RunReport:
     model: str
     backend: str
     threads: int
+    at_once: int
     frames_by_source: tuple[int, ...]
     dropped: dict[str, int]
     seconds: float
@@ -129,6 +133,7 @@ def run(
     wait: bool | None = None,
     preview: Preview | None = None,
     shadow: ShadowOptions | None = None,
+    at_once: int | None = None,
 ) -> RunReport:
     """Label sources' frames and write the results, decoding and writing while the network works.
 
@@ -141,11 +146,13 @@ def run(
         outputs: where results go.
         target: what a bundle is compiled for.
         frames: how many of each source; None takes all.
-        threads: processor threads of one inference; None takes all that this process may use.
+        threads: processor threads of all inferences that run at once; None takes all that this process may use.
         progress: told of every frame, with frames a second and latency, and of streams that go away and come back.
         wait: whether everything waits for outputs that are too slow, or nothing does; None lets files wait for files.
         preview: a web page to show it on; the caller closes it.
         shadow: a second model to compare some frames with, for that page.
+        at_once: frames that are labelled at the same time, the threads shared among them; None takes one where frames
+            are live, where `threads` are given and where no processor runs the network, else up to `crew.AT_MOST`.
 
     Raises:
         EtcEdgeError: the model cannot run here, a frame cannot be read, or an output cannot be written.
@@ -177,8 +184,11 @@ def run(
         segmenter = stack.enter_context(Segmenter.load(model, target, threads, progress))
         if preview is not None and shadow is not None:
             preview.compare(stack.enter_context(closing(Shadow(shadow.model, label_set, target, shadow.every))))
-        streams = Streams(lanes, segmenter.segment, frames=frames, wait=wait)
-        manifest, count = segmenter.compiled.manifest, segmenter.threads
+        if at_once is None and (threads is not None or any(source.live for source in opened)):
+            at_once = 1
+        segmenters = _side_by_side(segmenter, at_once, _total(opened, frames), stack)
+        streams = Streams(lanes, [one.segment for one in segmenters], frames=frames, wait=wait)
+        manifest, count = segmenter.compiled.manifest, segmenters[0].threads
         backend = f"{manifest.backend} {manifest.backend_version}"
         if preview is not None:
             preview.follow(streams, opened, Facts(manifest.name, backend, count))
@@ -193,7 +203,30 @@ def run(
     seconds = time.perf_counter() - begun
     stages_ms = {name: found for name, timings in streams.timings.items() if (found := timings.figures())}
     decoders = tuple(str(getattr(source, "decoder", "")) for source in opened)
-    return RunReport(manifest.name, backend, count, streams.labelled, streams.dropped, seconds, decoders, stages_ms)
+    return RunReport(
+        manifest.name,
+        backend,
+        count,
+        len(segmenters),
+        streams.labelled,
+        streams.dropped,
+        seconds,
+        decoders,
+        stages_ms,
+    )
+
+
+def _side_by_side(
+    segmenter: Segmenter, at_once: int | None, frames: int | None, stack: ExitStack
+) -> Sequence[Segmenter]:
+    """A loaded network, or several in its place that share its threads and label frames at the same time."""
+    if segmenter.compiled.manifest.backend not in CPU_BACKENDS:
+        return [segmenter]
+    threads = shares(segmenter.threads, frames, AT_MOST if at_once is None else at_once)
+    if len(threads) == 1:
+        return [segmenter]
+    segmenter.close()
+    return [stack.enter_context(Segmenter(segmenter.compiled, count)) for count in threads]
 
 
 def _label_set(model: Path) -> LabelSet:

@@ -72,14 +72,17 @@ def test_calibration_cost_takes_as_many_inferences_as_frames(work: Path) -> None
     assert found["figures"]["ratio"] == pytest.approx(spent / found["figures"]["plain_seconds"])
 
 
-def test_end_to_end_runs_both_sides_and_watches_memory(work: Path, int8: Path) -> None:
+def test_end_to_end_runs_all_sides_and_watches_memory(work: Path, int8: Path) -> None:
     source = "synthetic:street?size=96x160&seed=5"
     found = record(
         work / "end_to_end.json", "end_to_end", int8, "--source", source, "--frames", 4, "--rounds", 1, "--memory", 60,
-        "--target", "onnxruntime",
+        "--target", "onnxruntime", "--peer", "benchmark_app",
     )  # fmt: skip
-    (only,) = found["figures"]["rounds"]
-    assert only["ratio"] == pytest.approx(only["run_fps"] / only["bare_fps"])
+    figures = found["figures"]
+    assert set(figures["fps"]) == {"bare engine", "run", "run --out", "run --out --at-once 1", "benchmark_app"}
+    assert all(len(of_one) == 1 and of_one[0] > 0 for of_one in figures["fps"].values())
+    assert figures["ratio"] == pytest.approx(figures["fps"]["run --out"][0] / figures["fps"]["bare engine"][0])
+    assert figures["ratios"]["run"]["run --out"] == pytest.approx(1 / figures["ratios"]["run --out"]["run"])
     assert found["settings"]["source_size_hw"] == [96, 160]
     assert [frame for frame, _ in found["figures"]["memory"]["samples"]] == [25, 50]
 
@@ -195,7 +198,7 @@ def test_several_streams_share_an_engine_alike(work: Path, int8: Path) -> None:
 def test_batching_gives_every_frame_its_own_labels(work: Path, int8: Path) -> None:
     figures = record(work / "batching.json", "batching", int8, "--rounds", 1)["figures"]
     assert [one["backend"] for one in figures["networks"]] == ["onnxruntime", "openvino"]
-    assert all(one["same_largest_class"] > 0.99 and one["ratio"]["1"] == 1.0 for one in figures["networks"])
+    assert all(one["same_largest_class"] > 0.99 and one["ratio"]["batch of 1"] == 1.0 for one in figures["networks"])
 
 
 def test_long_run_leaves_no_thread_and_no_file(work: Path, int8: Path) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from etc_edge.core.labels import LabelSet
 from etc_edge.frames.frame import Frame, SegmentedFrame
-from etc_edge.frames.overlay import Overlay, blend, class_shares
+from etc_edge.frames.overlay import PANEL, Overlay, blend, class_shares
 from etc_edge.frames.street.classes import STREET_CLASSES
 from tests.moving_square import picture, result
 
@@ -70,3 +70,31 @@ def test_the_rate_is_that_of_the_frames_drawn() -> None:
     for index in range(30):
         overlay(result(index, (240, 320)))
     assert overlay._interval_s == pytest.approx(0.04)
+
+
+def test_the_picture_shows_through_the_legend_as_it_is_now() -> None:
+    labels = np.zeros((288, 512), np.uint8)
+    overlay = Overlay(STREET_CLASSES)
+    dark, light = (
+        overlay(SegmentedFrame(Frame(np.full((288, 512, 3), value, np.uint8), 0, 0.0), labels, 3.0))
+        for value in (0, 200)
+    )
+    corner = 287, 511
+    # Below the legend lie 0.3 of the picture, which is half the first class's colour, and 0.7 of the ground.
+    half = [0.5 * value for value in STREET_CLASSES.colors_rgb[0]]
+    for drawn, value in ((dark, 0), (light, 200)):
+        seen = [0.3 * (0.5 * value + color) + 0.7 * ground for color, ground in zip(half, PANEL, strict=True)]
+        assert drawn[corner].tolist() == pytest.approx(seen, abs=2)
+    again = Overlay(STREET_CLASSES)(SegmentedFrame(Frame(np.full((288, 512, 3), 200, np.uint8), 0, 0.0), labels, 3.0))
+    np.testing.assert_array_equal(light[150:], again[150:])  # what was kept from before is no other
+
+
+def test_the_legend_follows_the_shares() -> None:
+    overlay = Overlay(STREET_CLASSES)
+    image = np.zeros((288, 512, 3), np.uint8)
+    first = overlay(SegmentedFrame(Frame(image, 0, 0.0), np.zeros((288, 512), np.uint8), 3.0))
+    for _ in range(40):
+        last = overlay(SegmentedFrame(Frame(image, 0, 0.0), np.ones((288, 512), np.uint8), 3.0))
+    fresh = Overlay(STREET_CLASSES)(SegmentedFrame(Frame(image, 0, 0.0), np.ones((288, 512), np.uint8), 3.0))
+    assert (first[200:] != last[200:]).any()
+    assert (last[200:] != fresh[200:]).mean() < 0.01  # what is smoothed, or not written anew yet, says 99%

@@ -197,3 +197,73 @@ def test_a_stop_from_another_thread_ends_a_source_that_is_frozen() -> None:
     consumer.join(5)
     assert not consumer.is_alive()
     assert [result.index for result in seen] == [0]
+
+
+def test_several_engines_label_at_the_same_time_and_order_is_kept() -> None:
+    together, most, lock, both = 0, 0, threading.Lock(), threading.Barrier(2, timeout=20)
+
+    def member(frame_rgb: UInt8) -> Segmented:
+        nonlocal together, most
+        with lock:
+            together += 1
+            most = max(most, together)
+        if int(frame_rgb[0, 0, 0]) < 2:
+            both.wait()  # the first two frames are in work at the same time, or the barrier breaks
+        time.sleep(0.004 if int(frame_rgb[0, 0, 0]) % 2 else 0.001)
+        with lock:
+            together -= 1
+        return segment(frame_rgb)
+
+    sink = Kept()
+    streams = Streams([Stream(Numbers(LENGTH), {"sink": sink})], [member, member])
+    found = [(result.index, int(result.labels.flat[0])) for _, result in streams]
+    alone = [(result.index, int(result.labels.flat[0])) for _, result in Streams([Stream(Numbers(LENGTH))], segment)]
+    assert found == alone
+    assert sink.indices == list(range(LENGTH))
+    assert most == 2
+    assert streams.timings["infer"].count == LENGTH
+
+
+@pytest.mark.parametrize("place", [0, 1, 5, LENGTH - 1])
+def test_several_engines_finish_what_came_before_a_source_failed(place: int) -> None:
+    sink = Kept()
+    streams = Streams([Stream(Numbers(fails_at=place), {"sink": sink})], [slowly, slowly, slowly])
+    with pytest.raises(SourceError, match=f"source fails at {place}"):
+        list(streams)
+    assert sink.indices == list(range(place))
+
+
+def test_an_engine_of_several_that_fails_ends_all() -> None:
+    def failing(frame_rgb: UInt8) -> Segmented:
+        raise EngineError("engine fails")
+
+    sink = Kept()
+    streams = Streams([Stream(Numbers(100_000), {"sink": sink}), Stream(Live())], [slowly, failing])
+    with pytest.raises(EngineError, match="engine fails"):
+        list(streams)
+    assert sink.indices == list(range(len(sink.indices)))
+
+
+def test_a_sink_that_fails_ends_several_engines() -> None:
+    streams = Streams([Stream(Numbers(100_000), {"sink": Kept(fails_at=3)})], [slowly, slowly])
+    with pytest.raises(SinkError, match="sink fails at 3"):
+        list(streams)
+
+
+def test_several_engines_stop_after_the_frame_at_hand() -> None:
+    streams = Streams([Stream(Numbers(100_000))], [slowly, slowly])
+    seen = 0
+    for _ in streams:
+        seen += 1
+        if seen == 7:
+            streams.stop()
+    assert seen == 7
+
+
+def test_a_result_of_several_engines_does_not_wait_for_the_next_frame() -> None:
+    frozen = Live(freezes_after=0)
+    results = iter(Streams([Stream(frozen)], [segment, segment]))
+    _, first = next(results)  # the second frame never comes
+    assert first.index == 0
+    frozen.close()
+    results.close()

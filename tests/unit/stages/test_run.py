@@ -18,8 +18,10 @@ import numpy as np
 import pytest
 
 from etc_edge.core.bundle import Bundle
+from etc_edge.core.environment import available_cores
 from etc_edge.core.errors import BundleError, EtcEdgeError, SinkError, SourceError
 from etc_edge.core.progress import PlainLines
+from etc_edge.runtime.crew import AT_MOST
 from etc_edge.runtime.segmenter import Segmenter
 from etc_edge.stages.compile import compile_bundle
 from etc_edge.stages.run import Outputs, run
@@ -83,6 +85,31 @@ def test_every_output_holds_every_frame(bundle: Bundle, video: Path, tmp_path: P
         for result in segmenter.stream(str(video)):
             written = cv2.imread(str(tmp_path / "labels" / f"{result.index:06d}.png"), cv2.IMREAD_UNCHANGED)
             np.testing.assert_array_equal(written, result.labels)
+
+
+@pytest.mark.parametrize(("threads", "at_once", "each"), [(2, None, 2), (2, 2, 1), (3, 2, 2), (1, 4, 1)])
+def test_frames_labelled_at_the_same_time_are_labelled_alike(
+    bundle: Bundle, video: Path, tmp_path: Path, threads: int, at_once: int | None, each: int
+) -> None:
+    outputs = Outputs(labels=tmp_path / "labels", json=tmp_path / "out.jsonl")
+    report = run(bundle.path, str(video), outputs, BACKEND, threads=threads, at_once=at_once)
+    assert report.frames == FRAMES
+    assert report.threads == each
+    assert report.at_once == min(threads, at_once or 1)
+    lines = [msgspec.json.decode(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
+    assert [line["index"] for line in lines] == list(range(FRAMES))
+    with Segmenter.load(bundle, BACKEND, threads=1) as segmenter:
+        for result in segmenter.stream(str(video)):
+            written = cv2.imread(str(tmp_path / "labels" / f"{result.index:06d}.png"), cv2.IMREAD_UNCHANGED)
+            np.testing.assert_array_equal(written, result.labels)
+
+
+def test_files_take_all_cores_and_one_frame_takes_one_engine(bundle: Bundle, video: Path) -> None:
+    cores = available_cores()
+    report = run(bundle.path, str(video), target=BACKEND)
+    assert report.at_once == min(AT_MOST, cores)
+    report = run(bundle.path, str(video), target=BACKEND, frames=1)
+    assert (report.at_once, report.threads) == (1, cores)
 
 
 def test_sources_share_the_network_and_have_outputs_of_their_own(bundle: Bundle, video: Path, tmp_path: Path) -> None:
