@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import numpy.typing as npt
 
-from etc_edge.metrics.bootstrap import Interval, quantile_interval, sums_interval
+from etc_edge.metrics.bootstrap import LEVEL, Interval, quantile_interval, sums_interval
 from etc_edge.metrics.rounds import FEWEST_ROUNDS, rounds_interval
 from etc_edge.metrics.samples import FrameSamples
 
@@ -42,17 +42,39 @@ def latency_interval(samples: FrameSamples, values: Float, share: float) -> Inte
     return rounds_interval(rounds, share)
 
 
-def difference_intervals(first: FrameSamples, second: FrameSamples) -> dict[str, Interval]:
-    """95 % intervals of first − second, with the same frames drawn for both, by the path of a figure.
+def difference_intervals(first: FrameSamples, second: FrameSamples, level: float = LEVEL) -> dict[str, Interval]:
+    """Intervals of first − second, with the same frames drawn for both, by the path of a figure.
 
     What both find hard cancels: these are far narrower than the difference of two intervals.
+
+    Args:
+        first: counts of one model.
+        second: of another on the same frames.
+        level: see `sums_interval`.
     """
     found: dict[str, Interval] = {}
     for path, (rows, statistic) in _SUMMED.items():
         left, right = (getattr(samples, rows).reshape(len(samples.latency_ms), -1) for samples in (first, second))
-        interval = sums_interval(first.by_clip(np.concatenate([left, right], axis=1)), _difference(statistic))
+        counts = first.by_clip(np.concatenate([left, right], axis=1))
+        interval = sums_interval(counts, _difference(statistic), level)
         if interval is not None:
             found[path] = interval
+    return found
+
+
+def upper_ends(first: FrameSamples, second: FrameSamples, confidence: float) -> dict[str, float]:
+    """How large first − second may be, with a one-sided confidence, by the path of a figure; never less than it is.
+
+    Args:
+        first: counts of one model.
+        second: of another on the same frames.
+        confidence: how often ends of this kind lie above the difference of the whole population, 0.5 to 1.
+    """
+    found = dict[str, float]()
+    for path, (_, end) in difference_intervals(first, second, 2 * confidence - 1).items():
+        rows, statistic = _SUMMED[path]
+        left, right = (statistic(getattr(one, rows).sum(0).reshape(1, -1))[0] for one in (first, second))
+        found[path] = max(end, float(left - right))
     return found
 
 

@@ -4,43 +4,37 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
-import numpy.typing as npt
 
 from etc_edge.backends.targets import check_target
 from etc_edge.core.bundle import Bundle, BundleContents, check_bundle_path, write_bundle
 from etc_edge.core.errors import BundleError, CalibrationError, DatasetError, GraphError
 from etc_edge.core.progress import Progress, Silent
 from etc_edge.core.results import Results
-from etc_edge.core.shipped import find_shipped
-from etc_edge.data.clip import Clip
-from etc_edge.data.dataset import Dataset, choose_split, open_dataset
-from etc_edge.data.neighbours import pick_neighbours
-from etc_edge.data.overlap import shared_frames, split_digests
-from etc_edge.data.sampling import FrameKeys, listed_frames, load_list, sample_list, without_frames
+from etc_edge.data.dataset import Dataset, open_dataset
 from etc_edge.flow.base import open_flow
-from etc_edge.metrics.examination import Examination, prepare
+from etc_edge.metrics.bootstrap import FEWEST_ITEMS
+from etc_edge.metrics.examination import Examination, Examined, prepare
+from etc_edge.metrics.intervals import upper_ends
 from etc_edge.quantization.budget_steps import RECIPE_STEPS, GroupLoss, changed_recipe, float_order
 from etc_edge.quantization.recipe import QuantizeRecipe
-from etc_edge.quantization.search import Budget, Found, Measured, Rung, Skipped, Step, search
+from etc_edge.quantization.search import POINT_ESTIMATE, Budget, Found, Measured, Rung, Skipped, Step, search
 from etc_edge.runtime.segmenter import Segmenter
 from etc_edge.stages.evaluate import DEFAULT_FLOW, check_classes, evaluate
+from etc_edge.stages.held_back import HeldBack
 from etc_edge.stages.quantize import quantize
 from etc_edge.stages.quantize_recipe import WholeQuantizeRecipe
 from etc_edge.stages.sensitivity import sensitivity
 
-HELD_BACK_FRAMES, HELD_BACK_BLOCKS, HELD_BACK_SHARE = 80, 8, 0.25
-"""Frames that attempts are measured on, in how many runs of neighbours, and the most of a split that they may be."""
-
 SENSITIVITY_FRAMES = 60
 FINETUNING = "fine-tuning"
+_PATHS = {"miou": "accuracy.miou", "tc": "temporal.tc"}
 
 
 class Candidate(msgspec.Struct, frozen=True, kw_only=True):
@@ -59,7 +53,10 @@ class BudgetReport:
         bundle: what was written; None where nothing was.
         found: the attempts and the one that was chosen.
         reference: `miou` and `tc` of the float network on the frames that were held back, as fractions.
-        held_back: how many frames those are, moved copies of stills included.
+        held_back: how many frames those are, copies not counted.
+        frames_needed: about how many would make certain what now is unclear of the one that was chosen; None where
+            nothing is, or no number would.
+        frames_at_most: how many of the split may be held back.
         split: the split that was looked at in the end; None where none was.
         results: what was seen there, beside the float network; None where nothing was looked at.
         shared: how many of its frames had been tuned on, where that was allowed.
@@ -69,6 +66,8 @@ class BudgetReport:
     found: Found[Candidate]
     reference: dict[str, float]
     held_back: int
+    frames_needed: int | None = None
+    frames_at_most: int = 0
     split: str | None = None
     results: Results | None = None
     shared: int = 0
@@ -82,7 +81,7 @@ def quantize_within(
     budget: Budget,
     target: str = "cpu",
     report_split: str | None = None,
-    frames: int = HELD_BACK_FRAMES,
+    frames: int | None = None,
     keep_best: bool = False,
     allow_overlap: bool = False,
     finetuning: bool = True,
@@ -98,18 +97,18 @@ def quantize_within(
         out: the bundle to write, `NAME.etc`; written only when the budget holds, or with `keep_best`.
         recipe: what is tried first; its section `finetune` is how the network is fine-tuned when that has its turn.
         data: a data set to calibrate, tune and measure on.
-        budget: what is allowed, in points.
+        budget: what is allowed, in points, and how sure it has to be that no more is lost.
         target: whose grid is used and whose engine measures.
         report_split: looked at once in the end; None takes `val` where the data set has it.
-        frames: how many to hold back, at most a quarter of the split.
+        frames: how many to hold back, see `HeldBack.split_up`.
         keep_best: write what breaks the budget least where nothing holds it.
         allow_overlap: look at the reporting split although frames of it were tuned on.
         finetuning: whether that is tried.
         progress: told what goes on.
 
     Raises:
-        DatasetError: a figure of the budget cannot be measured on this data, or frames that would be reported are
-            among those that are tuned on.
+        DatasetError: a figure of the budget cannot be measured on this data, frames are too few for an interval, or
+            some that would be reported are among those that are tuned on.
         EtcEdgeError: see `quantize`, `evaluate` and `sensitivity`.
     """
     progress = progress or Silent()
@@ -121,96 +120,31 @@ def quantize_within(
         raise CalibrationError("Found no budget.", "Name one with --max-miou-drop or --max-tc-drop.")
     source, dataset = Bundle.open(bundle), open_dataset(data)
     check_classes(source.labels, dataset, progress)
-    frames_of = _Frames.split_up(dataset, recipe, report_split, frames)
+    frames_of = HeldBack.split_up(dataset, recipe, report_split, frames)
     shared = frames_of.check_calibration(recipe, allow_overlap, progress)
     progress.say("reading frames that are held back")
-    examination = prepare(frames_of.held_back, dataset.label_set, open_flow(DEFAULT_FLOW))
+    examination = prepare(frames_of.clips, dataset.label_set, open_flow(DEFAULT_FLOW))
     with tempfile.TemporaryDirectory(prefix="etc-edge-budget-") as folder:
-        work = _Work(bundle, data, target, recipe, frames_of, examination, Path(folder), allow_overlap, progress)
-        _check_measurable(budget, work.reference, dataset)
+        work = _Work(
+            bundle, data, target, recipe, budget, frames_of, examination, Path(folder), allow_overlap, progress
+        )  # fmt: skip
+        reference = _figures(work.reference)
+        _check_measurable(budget, reference, dataset)
+        _check_enough(budget, work.reference, dataset)
         start = Rung("the recipe", Candidate(recipe=_plain(recipe)))
         steps = work.steps(finetuning)
         found = search(start, steps, work.evaluate, budget)
+        needed = budget.frames_needed(found.attempt.measured, len(frames_of.keys))
+        report = BudgetReport(None, found, reference, len(frames_of.keys), needed, frames_of.most)
         if not found.holds and not keep_best:
-            return BudgetReport(None, found, work.reference, len(examination.shots))
+            return report
         made, results = work.made(found.candidate).path, None
         if frames_of.report_split is not None:
             progress.say(f"looking at {frames_of.report_split}, once")
             results = evaluate(made, data, frames_of.report_split, bundle, target, progress=progress)
-        report = BudgetReport(
-            None, found, work.reference, len(examination.shots), frames_of.report_split, results,
-            max(shared, work.shared),
-        )  # fmt: skip
+        report = replace(report, split=frames_of.report_split, results=results, shared=max(shared, work.shared))
         written = _write(out, Bundle.open(made), _recorded(budget, report, dataset, frames_of, target))
     return replace(report, bundle=written)
-
-
-@dataclass(frozen=True)
-class _Frames:
-    """Which frames serve for what."""
-
-    dataset: Dataset
-    split: str
-    held_back: Sequence[Clip]
-    keys: FrameKeys
-    report_split: str | None
-
-    @classmethod
-    def split_up(cls, dataset: Dataset, recipe: QuantizeRecipe, report_split: str | None, frames: int) -> _Frames:
-        wanted = recipe.calibration
-        split = wanted.split if wanted.list is None else load_list(find_shipped("calibration", wanted.list)).split
-        clips = dataset.clips(split)
-        every = sum(len(clip) for clip in clips)
-        count = min(frames, int(HELD_BACK_SHARE * every))
-        if count < 1:
-            raise DatasetError(
-                f"Found {every} frames in split {split!r} of {dataset.name}, expected enough to hold a quarter back."
-            )
-        # A run has two neighbours at least, for steadiness is measured between them.
-        held_back, keys = pick_neighbours(clips, count, max(1, min(HELD_BACK_BLOCKS, count // 2)))
-        if report_split is not None:
-            choose_split(dataset.splits, report_split, dataset.name)
-        elif "val" in dataset.splits and split != "val":
-            report_split = "val"
-        return cls(dataset, split, held_back, keys, report_split)
-
-    @cached_property
-    def reported(self) -> dict[str, str]:
-        """Frames that will be looked at in the end, by digest."""
-        return {} if self.report_split is None else split_digests(self.dataset.clips(self.report_split))
-
-    def check_calibration(self, recipe: QuantizeRecipe, allow_overlap: bool, progress: Progress) -> int:
-        """Refuse, before any work, to report on frames that are calibrated on or held back."""
-        wanted = recipe.calibration
-        chosen = (
-            sample_list(self.dataset, wanted.split, wanted.frames)
-            if wanted.list is None
-            else load_list(find_shipped("calibration", wanted.list))
-        )
-        chosen = without_frames(chosen, self.keys)
-        progress.say("comparing the frames to be reported with those to be tuned on")
-        shared = shared_frames(
-            self._tuned(frame.image_rgb for frame in listed_frames(self.dataset, chosen)), self.reported
-        )
-        if shared and not allow_overlap:
-            raise DatasetError(
-                f"Found {len(shared)} frames of split {self.report_split!r}, such as {shared[0]}, among those that the "
-                "search tunes on.",
-                "Report on other frames: --report-split NAME; or insist with --allow-overlap.",
-            )
-        return len(shared)
-
-    def shared_with(self, split: str) -> int:
-        """How many frames that will be reported are in a split."""
-        clips = self.dataset.clips(split)
-        return len(shared_frames((clip[i].image_rgb for clip in clips for i in range(len(clip))), self.reported))
-
-    def _tuned(self, calibration: Iterator[npt.NDArray[np.uint8]]) -> Iterator[npt.NDArray[np.uint8]]:
-        yield from calibration
-        for clip in self.dataset.clips(self.split):
-            for index in range(len(clip)):
-                if (clip.name, index) in self.keys:
-                    yield clip[index].image_rgb
 
 
 @dataclass(frozen=True)
@@ -227,7 +161,8 @@ class _Work:
     data: str
     target: str
     recipe: WholeQuantizeRecipe
-    frames: _Frames
+    budget: Budget
+    frames: HeldBack
     examination: Examination
     folder: Path
     allow_overlap: bool
@@ -236,17 +171,17 @@ class _Work:
     bundles: dict[bytes, _Made] = field(default_factory=dict)
 
     @cached_property
-    def reference(self) -> dict[str, float]:
-        """Figures of the float network on the frames that are held back, with the target's engine."""
+    def reference(self) -> Examined:
+        """The float network on the frames that are held back, with the target's engine."""
         self.progress.say("measuring FP32")
-        return self._figures(self.bundle)
+        return self._examined(self.bundle)
 
     def steps(self, finetuning: bool) -> list[Step[Candidate]]:
         """The table of steps, the cheapest first."""
         found = [Step(name, _recipe_step(name)) for name in RECIPE_STEPS]
         if finetuning:
-            found.append(Step(FINETUNING, self._finetuned))
-        return [*found, Step("groups in float", self._in_float)]
+            found.append(Step(FINETUNING, self._finetuned, dear=True))
+        return [*found, Step("groups in float", self._in_float, dear=True)]
 
     def evaluate(self, rung: Rung[Candidate]) -> Measured | Skipped:
         self.progress.say(f"trying: {rung.name}")
@@ -257,10 +192,24 @@ class _Work:
             if rung.candidate == Candidate(recipe=_plain(self.recipe)):
                 raise
             return Skipped(str(error))
-        ours = self._figures(made.path)
-        drops = {name: 100 * (value - ours[name]) for name, value in self.reference.items()}
-        self.progress.say("  " + ", ".join(f"{name} {-drop:+.2f}" for name, drop in drops.items()))
-        return Measured(drops=drops, int8_macs=made.int8_macs)
+        measured = self._measured(made)
+        self.progress.say("  " + ", ".join(self._told(measured, name) for name in measured.drops))
+        return measured
+
+    def _measured(self, made: _Made) -> Measured:
+        ours = self._examined(made.path)
+        figures = _figures(ours)
+        drops = {name: 100 * (value - figures[name]) for name, value in _figures(self.reference).items()}
+        upper = dict(drops)
+        if self.budget.by_interval:
+            ends = upper_ends(self.reference.samples, ours.samples, self.budget.confidence)
+            upper = {name: 100 * ends[path] for name, path in _PATHS.items() if name in drops and path in ends}
+        return Measured(drops=drops, upper=upper, int8_macs=made.int8_macs)
+
+    def _told(self, measured: Measured, name: str) -> str:
+        told = f"{name} {-measured.drops[name]:+.2f}"
+        worst = self.budget.by_interval and name in measured.upper
+        return f"{told} (at worst {-measured.upper[name]:+.2f})" if worst else told
 
     def made(self, candidate: Candidate) -> _Made:
         """The bundle of a candidate."""
@@ -318,12 +267,15 @@ class _Work:
             rungs.append(Rung(name, msgspec.structs.replace(base, back_to_float=nodes)))
         return rungs or Skipped("There is one group alone.")
 
-    def _figures(self, path: Path) -> dict[str, float]:
+    def _examined(self, path: Path) -> Examined:
         with Segmenter.load(path, self.target, progress=Silent()) as segmenter:
             shots = self.examination.shots
-            seen = self.examination.examine(lambda number: segmenter.segment(shots[number].image_rgb).labels)
-        figures = seen.figures()
-        return {name: figures[name] for name in ("miou", "tc") if name in figures}
+            return self.examination.examine(lambda number: segmenter.segment(shots[number].image_rgb).labels)
+
+
+def _figures(examined: Examined) -> dict[str, float]:
+    figures = examined.figures()
+    return {name: figures[name] for name in _PATHS if name in figures}
 
 
 def _recipe_step(name: str) -> Callable[[Candidate], Sequence[Rung[Candidate]] | Skipped]:
@@ -339,6 +291,18 @@ def _plain(recipe: QuantizeRecipe) -> QuantizeRecipe:
     return QuantizeRecipe(**{name: getattr(recipe, name) for name in QuantizeRecipe.__struct_fields__})
 
 
+def _check_enough(budget: Budget, reference: Examined, dataset: Dataset) -> None:
+    ends = upper_ends(reference.samples, reference.samples, budget.confidence) if budget.by_interval else {}
+    for name in budget.limits():
+        if budget.by_interval and _PATHS[name] not in ends:
+            needs = "labelled frames" if name == "miou" else "pairs of neighbours"
+            raise DatasetError(
+                f"Found fewer than {FEWEST_ITEMS} {needs} in what is held back of {dataset.name}, too few to be "
+                f"{budget.confidence:.0%} sure of {name}.",
+                f"Give more data or --budget-frames, or take what is measured: --budget-confidence {POINT_ESTIMATE}",
+            )
+
+
 def _check_measurable(budget: Budget, figures: dict[str, float], dataset: Dataset) -> None:
     for name in budget.limits():
         if name not in figures:
@@ -349,22 +313,32 @@ def _check_measurable(budget: Budget, figures: dict[str, float], dataset: Datase
             )
 
 
-def _recorded(budget: Budget, report: BudgetReport, dataset: Dataset, frames: _Frames, target: str) -> dict[str, Any]:
+def _recorded(budget: Budget, report: BudgetReport, dataset: Dataset, frames: HeldBack, target: str) -> dict[str, Any]:
     """What the manifest keeps of the search; points but for the reference and shares, which are fractions."""
     found = report.found
     recorded: dict[str, Any] = {
         "limits": budget.limits(),
+        "confidence": budget.confidence,
         "holds": found.holds,
         "target": target,
         "held_back": {"dataset": dataset.name, "split": frames.split, "frames": report.held_back},
         "reference": report.reference,
         "chosen": found.attempt.name,
         "attempts": [
-            {"name": one.name, "drop": one.measured.drops, "int8_macs": one.measured.int8_macs, "holds": one.holds}
+            {
+                "name": one.name,
+                "drop": one.measured.drops,
+                "drop_at_most": one.measured.upper,
+                "int8_macs": one.measured.int8_macs,
+                "verdict": one.verdict,
+                "holds": one.holds,
+            }
             for one in found.attempts
         ],
         "skipped": dict(found.skipped),
     }
+    if report.frames_needed is not None:
+        recorded["frames_needed"] = report.frames_needed
     if report.results is not None:
         drop = msgspec.to_builtins(report.results.drop)
         recorded["reported"] = {
