@@ -13,10 +13,13 @@ from etc_edge.core.errors import BundleError
 from etc_edge.core.shipped import find_shipped
 from etc_edge.data.dataset import Dataset
 from etc_edge.data.sampling import CalibrationList, listed_frames, load_list, sample_list
-from etc_edge.frames.preprocess import fit_frame
+from etc_edge.frames.preprocess import fit_frame, fit_labels
 from etc_edge.quantization.recipe import CalibrationRecipe, QuantizeRecipe
 
 UInt8 = npt.NDArray[np.uint8]
+
+VOID = 255
+"""What peers leave out of their metric, whatever the data set's own value is."""
 
 
 def recipe_of(bundle: Bundle) -> QuantizeRecipe:
@@ -51,12 +54,26 @@ def listed(dataset: Dataset, recipe: QuantizeRecipe) -> CalibrationList:
 
 
 def save_frames(dataset: Dataset, chosen: CalibrationList, size_hw: tuple[int, int], path: Path) -> int:
-    """Write frames at the network's size as one uint8 array (N, H, W, 3), and say how many."""
+    """Write frames at the network's size as one uint8 array (N, H, W, 3), and say how many.
+
+    Their labels, uint8 (N, H, W) with VOID where there are none, go beside them: see `labels_of`.
+    """
     array = np.lib.format.open_memmap(path, "w+", np.uint8, (chosen.frame_count, *size_hw, 3))
+    truth = np.lib.format.open_memmap(labels_of(path), "w+", np.uint8, (chosen.frame_count, *size_hw))
+    truth[:] = VOID
     for number, frame in enumerate(listed_frames(dataset, chosen)):
         array[number] = fit_frame(frame.image_rgb, size_hw)
+        if frame.labels is not None:
+            labels = fit_labels(frame.labels, size_hw)
+            truth[number] = np.where(labels == dataset.label_set.void, VOID, labels)
     array.flush()
+    truth.flush()
     return chosen.frame_count
+
+
+def labels_of(frames: Path) -> Path:
+    """Where the labels of saved frames are."""
+    return frames.with_suffix(".labels.npy")
 
 
 def split_frames(dataset: Dataset, split: str, count: int, size_hw: tuple[int, int]) -> list[UInt8]:

@@ -18,6 +18,8 @@ from measuring.contender import Contender, from_bundle, from_graph
 from measuring.peers import PEERS, quantize_with
 
 OURS = "etc-edge"
+# Packages of peers that our own versions do not name.
+OTHERS = ("nncf", "modelopt")
 
 
 @dataclass
@@ -70,7 +72,7 @@ def quantize_all(
             continue
         made.graphs[name], made.seconds[name] = found.graph, found.seconds
         made.peak_memory_bytes[name] = found.peak_memory_bytes
-        made.versions |= {package: version for package, version in found.versions.items() if package == "nncf"}
+        made.versions |= {package: version for package, version in found.versions.items() if package in OTHERS}
     return made
 
 

@@ -19,7 +19,18 @@ the machine that stands under each table.
 """
 
 # What a reader needs to repeat a measurement; the record has every version.
-_PACKAGES = ("etc-edge", "onnxruntime", "openvino", "nncf", "onnx", "numpy", "opencv-python-headless", "av", "python")
+_PACKAGES = (
+    "etc-edge",
+    "onnxruntime",
+    "openvino",
+    "nncf",
+    "modelopt",
+    "onnx",
+    "numpy",
+    "opencv-python-headless",
+    "av",
+    "python",
+)
 
 
 def read_record(path: Path) -> Record | None:

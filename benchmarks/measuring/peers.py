@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -43,6 +44,15 @@ PEERS = {
     ),
     "nncf": Peer("nncf", "openvino", ".xml", (), "nncf.quantize: default preset (symmetric activations)"),
     "nncf-mixed": Peer("nncf", "openvino", ".xml", ("--preset", "mixed"), "the same, preset mixed (asymmetric)"),
+    "nncf-control": Peer(
+        "nncf",
+        "openvino",
+        ".xml",
+        ("--preset", "mixed", "--max-miou-drop", "0.003"),
+        "nncf.quantize_with_accuracy_control, preset mixed: 0.3 points of mIoU on the calibration frames",
+    ),
+    "modelopt": Peer("modelopt", "onnxruntime", ".onnx", (), "modelopt.onnx: signed symmetric, entropy"),
+    "modelopt-max": Peer("modelopt", "onnxruntime", ".onnx", ("--method", "max"), "the same, min-max"),
 }
 
 
@@ -77,8 +87,11 @@ def quantize_with(name: str, model: Path, frames: Path, work: Path, progress: Pr
     python = environment(peer.environment, progress)
     graph, report = work / f"{name}{peer.graph}", work / f"{name}.json"
     script = PEERS_FOLDER / f"quantize_{peer.environment}.py"
+    # Some write into the file that they are given.
+    copy = work / f"{name}-fp32.onnx"
+    shutil.copyfile(model, copy)
     progress.say(f"quantizing with {name}: {peer.described}")
-    _run([str(python), str(script), str(model), str(frames), str(graph), str(report), *peer.arguments], name)
+    _run([str(python), str(script), str(copy), str(frames), str(graph), str(report), *peer.arguments], name)
     found: dict[str, Any] = json.loads(report.read_text(encoding="utf-8"))
     return Quantized(graph, found["seconds"], found["peak_memory_bytes"], found["versions"])
 
