@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -17,19 +18,10 @@ from etc_edge.metrics.confusion import confusion_matrix
 from etc_edge.metrics.intervals import mean_iou
 from etc_edge.metrics.motion import Motion, motion_between
 from etc_edge.metrics.samples import FrameSamples, SampleRecorder
+from etc_edge.metrics.shots import Shot, StoredShots
 from etc_edge.metrics.temporal import flicker_counts, tc_matrix
 
 UInt8 = npt.NDArray[np.uint8]
-
-
-@dataclass(frozen=True, eq=False)
-class Shot:
-    """A frame: uint8 (H, W, 3), its labels or None, and the motion from the frame before, None for a clip's first."""
-
-    clip: str
-    image_rgb: UInt8
-    truth: UInt8 | None
-    motion: Motion | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,13 +77,19 @@ class Examination:
         return Examined(FrameSamples.of(recorder.samples()), found)
 
 
-def prepare(clips: Sequence[Clip], label_set: LabelSet, flow: Flow) -> Examination:
+def prepare(clips: Sequence[Clip], label_set: LabelSet, flow: Flow, folder: Path | None = None) -> Examination:
     """Read clips and work out the motion between neighbours: the data's own where it is known, else estimated.
+
+    Args:
+        clips: what to read.
+        label_set: their classes.
+        flow: an estimator.
+        folder: keep the frames in files of this folder, not in memory.
 
     Raises:
         DatasetError: there is no frame, or one cannot be read.
     """
-    shots: list[Shot] = []
+    shots: list[Shot] | StoredShots = [] if folder is None else StoredShots(folder)
     for clip in clips:
         before: ClipFrame | None = None
         for index in range(len(clip)):

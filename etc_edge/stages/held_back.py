@@ -16,6 +16,7 @@ from etc_edge.data.clip import Clip
 from etc_edge.data.dataset import Dataset, choose_split
 from etc_edge.data.neighbours import pick_neighbours
 from etc_edge.data.overlap import shared_frames, split_digests
+from etc_edge.data.relit import Relit, Takes
 from etc_edge.data.sampling import FrameKeys, listed_frames, load_list, sample_list, without_frames
 from etc_edge.quantization.recipe import QuantizeRecipe
 
@@ -35,7 +36,7 @@ class HeldBack:
     Args:
         dataset: what they are from.
         split: where attempts are calibrated and measured.
-        clips: of this split, which nothing is tuned on.
+        clips: of this split, which nothing is tuned on; each as it is, then relit.
         keys: the frames that these were made from.
         report_split: looked at once in the end, or None.
     """
@@ -77,7 +78,9 @@ class HeldBack:
             choose_split(dataset.splits, report_split, dataset.name)
         elif "val" in dataset.splits and split != "val":
             report_split = "val"
-        return cls(dataset, split, held, keys, report_split)
+        # A network was trained on these frames; in another light and from another place it knows them less well.
+        takes = [Takes((clip, Relit(clip, dataset.label_set.void))) for clip in held]
+        return cls(dataset, split, takes, keys, report_split)
 
     @cached_property
     def reported(self) -> dict[str, str]:

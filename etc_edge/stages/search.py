@@ -123,8 +123,11 @@ def quantize_within(
     frames_of = HeldBack.split_up(dataset, recipe, report_split, frames)
     shared = frames_of.check_calibration(recipe, allow_overlap, progress)
     progress.say("reading frames that are held back")
-    examination = prepare(frames_of.clips, dataset.label_set, open_flow(DEFAULT_FLOW))
-    with tempfile.TemporaryDirectory(prefix="etc-edge-budget-") as folder:
+    with (
+        tempfile.TemporaryDirectory(prefix="etc-edge-budget-") as folder,
+        tempfile.TemporaryDirectory(prefix="etc-edge-held-back-") as stored,
+    ):
+        examination = prepare(frames_of.clips, dataset.label_set, open_flow(DEFAULT_FLOW), Path(stored))
         work = _Work(
             bundle, data, target, recipe, budget, frames_of, examination, Path(folder), allow_overlap, progress
         )  # fmt: skip
