@@ -51,7 +51,7 @@ def print_attempts(
     console = console or Console(highlight=False)
     figures = list(dict.fromkeys(name for row in rows for name in row.drops))
     titles = [{"miou": "mIoU"}.get(name, name) for name in figures]
-    ends = [] if confidence is None else ["at worst"]
+    ends = [] if confidence is None else ["worst"]
     table = Table("tried", *(column for title in titles for column in (title, *ends)), "INT8", "", "")
     for column in table.columns[1:]:
         column.justify = "right"
@@ -71,5 +71,5 @@ def print_attempts(
     console.print(table)
     told = "points against FP32 on frames that were held back from training clips; INT8: share of the multiply-adds"
     if confidence is not None:
-        told += f"; at worst: {confidence:.0%} sure to lose no more than that, which is held against the budget"
+        told += f"; worst: {confidence:.0%} sure to lose no more than that, which is held against the budget"
     console.print(told, style="dim")
