@@ -11,7 +11,6 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -19,6 +18,7 @@ from statistics import median
 import click
 import numpy as np
 from measuring.command import Benchmark, keep_to_cores, threads_and_json
+from measuring.contender import timed
 from measuring.record import Goal, Record, Table, Watch, finish
 
 from etc_edge.backends.base import EngineOptions, UInt8
@@ -51,7 +51,7 @@ def main(rounds: int, threads: int | None, json_path: Path | None) -> None:
         os.environ["SIMULATED_NVIDIA_NULL"] = "1"
         engine = compiler.load(folder, options)
         watch = Watch(cores)
-        work = [_timed(engine.run, frame), _timed(_copies(frame), frame)]
+        work = [timed(engine.run, [frame]), timed(_copies(frame), [frame])]
         run_ms, copies_ms = alternate(work, rounds, WARM_UP, progress, "frames")
         conditions = watch.conditions()
         engine.close()
@@ -89,15 +89,6 @@ def _copies(frame_rgb: UInt8) -> Callable[[UInt8], UInt8]:
         return labels.copy()
 
     return copy
-
-
-def _timed(run: Callable[[UInt8], UInt8], frame: UInt8) -> Callable[[int], float]:
-    def call(number: int) -> float:
-        begun = time.perf_counter()
-        run(frame)
-        return (time.perf_counter() - begun) * 1e3
-
-    return call
 
 
 if __name__ == "__main__":

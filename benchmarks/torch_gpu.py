@@ -6,7 +6,6 @@ python benchmarks/torch_gpu.py zoo/pspnet18-camvid.safetensors --json torch_gpu.
 from __future__ import annotations
 
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from measuring.command import Benchmark, keep_to_cores, threads_and_json
+from measuring.contender import timed
 from measuring.record import Goal, Record, Table, Watch, finish
 from torch.nn import functional
 
@@ -56,7 +56,7 @@ def main(weights: Path, size: tuple[int, int], rounds: int, threads: int | None,
         engine, frame = compiled.load(), bundle.selftest().frames[0]
         watch, eager = Watch(cores), _eager(released)
         agreement = float(np.mean(engine.run(frame) == eager(frame)))
-        times_ms = alternate([_timed(eager, frame), _timed(engine.run, frame)], rounds, WARM_UP, progress, "frames")
+        times_ms = alternate([timed(eager, [frame]), timed(engine.run, [frame])], rounds, WARM_UP, progress, "frames")
         engine.close()
     ratio = pair_ratio(times_ms[0], times_ms[1])
     name = f"{released.name} at {size[0]}×{size[1]}"
@@ -103,15 +103,6 @@ def _eager(released: Released) -> Callable[[UInt8], UInt8]:
         return labels
 
     return run
-
-
-def _timed(run: Callable[[UInt8], UInt8], frame: UInt8) -> Callable[[int], float]:
-    def call(number: int) -> float:
-        begun = time.perf_counter()
-        run(frame)
-        return (time.perf_counter() - begun) * 1e3
-
-    return call
 
 
 if __name__ == "__main__":

@@ -110,14 +110,16 @@ def times_ms(
         rounds: how many are counted.
         progress: told of every round.
     """
-    return alternate([_timed(contender.engine, frames) for contender in contenders], rounds, WARM_UP, progress)
+    return alternate([timed(contender.engine.run, frames) for contender in contenders], rounds, WARM_UP, progress)
 
 
-def _timed(engine: Engine, frames: Sequence[UInt8]) -> Callable[[int], float]:
-    def run(number: int) -> float:
+def timed(run: Callable[[UInt8], object], frames: Sequence[UInt8]) -> Callable[[int], float]:
+    """A call that runs on the next of the frames in turn, by its number, and gives its milliseconds."""
+
+    def call(number: int) -> float:
         frame = frames[number % len(frames)]
         begun = time.perf_counter()
-        engine.run(frame)
+        run(frame)
         return (time.perf_counter() - begun) * 1e3
 
-    return run
+    return call

@@ -18,6 +18,7 @@ import msgspec
 from etc_edge.backends.reports import forward
 from etc_edge.backends.request import Answer, Call, CompileRequest, TimeRequest
 from etc_edge.core import errors
+from etc_edge.core.child_process import child_environment
 from etc_edge.core.errors import CompileError, EtcEdgeError
 from etc_edge.core.progress import Progress, Silent
 
@@ -82,7 +83,7 @@ def _run(call: Call, log: Path, doing: str, timeout_s: float) -> int:
             stdout=output,
             stderr=subprocess.STDOUT,
             cwd=log.parent,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path)},
+            env=child_environment(),
             start_new_session=True,
             pass_fds=(call.reports,),
         )

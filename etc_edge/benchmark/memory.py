@@ -16,6 +16,7 @@ import numpy as np
 
 from etc_edge.backends.base import Engine
 from etc_edge.backends.compiled import Compiled
+from etc_edge.core.child_process import child_environment
 from etc_edge.core.results import Memory
 
 _FRAMES = 3
@@ -29,7 +30,7 @@ def memory_of(compiled: Compiled, threads: int | None = None) -> tuple[Memory, i
     command = [sys.executable, "-m", "etc_edge.benchmark.memory", str(compiled.path.resolve()), str(threads or 0)]
     with tempfile.TemporaryDirectory(prefix="etc-edge-") as empty:
         # An empty working directory and our own import path, for the reasons that `backends.process` gives.
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path)}
+        environment = child_environment()
         try:
             done = subprocess.run(
                 command, cwd=empty, env=environment, capture_output=True, text=True, timeout=_TIMEOUT_S, check=True

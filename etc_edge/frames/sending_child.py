@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import select
 import subprocess
-import sys
 from contextlib import suppress
 
 import msgspec
 import numpy as np
 
+from etc_edge.core.child_process import start_answering
 from etc_edge.frames.h264 import UInt8
 from etc_edge.frames.sending import SendOrder
 from etc_edge.frames.sending_process import PictureHeader, Sent
@@ -31,18 +30,7 @@ class SendingChild:
 
     def __init__(self, order: SendOrder) -> None:
         self._silence_s = order.silence_s
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "etc_edge.frames.sending_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path)},
-            # Ctrl-C is for us to handle.
-            start_new_session=True,
-        )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._requests, self._answers = self._process.stdin, self._process.stdout
+        self._process, self._requests, self._answers = start_answering("etc_edge.frames.sending_process")
         try:
             self._ask(msgspec.json.encode(order) + b"\n", b"", START_S)
         except BaseException:

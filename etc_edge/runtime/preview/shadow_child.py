@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 import tempfile
 from contextlib import suppress
 from typing import IO, TypeVar
@@ -14,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etc_edge.core import errors
+from etc_edge.core.child_process import start_answering
 from etc_edge.core.errors import EngineError
 from etc_edge.runtime.preview.shadow_process import FrameHeader, Labels, Loaded, Order
 
@@ -37,18 +35,9 @@ class ShadowChild:
 
     def __init__(self, order: Order) -> None:
         self._log: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the process
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "etc_edge.runtime.preview.shadow_process"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(os.path.abspath(entry) for entry in sys.path)},
-            # Ctrl-C is for us to handle.
-            start_new_session=True,
+        self._process, self._requests, self._answers = start_answering(
+            "etc_edge.runtime.preview.shadow_process", self._log
         )
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._requests, self._answers = self._process.stdin, self._process.stdout
         try:
             self._send(order)
             self.loaded = self._receive(Loaded)
