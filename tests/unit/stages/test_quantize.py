@@ -84,6 +84,21 @@ def test_ranges_are_used_again(floating: Bundle, int8: Bundle, tmp_path: Path) -
         assert report.bundle.manifest.files[name] == int8.manifest.files[name]
 
 
+def test_ranges_are_used_again_where_a_frame_exceeds_what_bounds_were_chosen_on(tmp_path: Path) -> None:
+    # Of a network with ReLU6 equalisation brings bounds down to what a first look saw: here one frame.
+    floating = float_bundle(tmp_path, "depthwise")
+    seen = msgspec.structs.replace(RECIPE, calibration=CalibrationRecipe(split="train", frames=1))
+    first = quantize(floating.path, tmp_path / "first.etc", seen, DATA).bundle
+    again = quantize(floating.path, tmp_path / "again.etc", RECIPE, ranges=first.ranges_path)
+    assert again.bundle.manifest.files["model.onnx"] == first.manifest.files["model.onnx"]
+    nodes = onnx.load(floating.model_path).graph.node
+    bounded = next(node for node in nodes if node.op_type == "Clip")
+    group = [next(node.name for node in nodes if bounded.input[0] in node.output), bounded.name]
+    mixed = msgspec.structs.replace(RECIPE, keep_float=group)
+    report = quantize(floating.path, tmp_path / "mixed.etc", mixed, ranges=first.ranges_path)
+    assert [report.placement.float_nodes[name] for name in group] == ["asked for", "asked for"]
+
+
 def test_an_edited_range_is_in_the_graph(floating: Bundle, int8: Bundle, tmp_path: Path) -> None:
     name = list(grids(int8))[3]
     path = edited(int8, tmp_path, lambda data: data["tensors"].update({name: {"low": -0.5, "high": 3.0}}))
