@@ -23,7 +23,7 @@ class H264Track:
         size_hw: height and width of the first picture, in pixels.
         fps: frames a second, exactly; what the stream says of itself.
         time_base: the unit of the times, in seconds.
-        options: of x264, such as `preset` and `crf`.
+        options: of x264, such as `preset` and `qp`.
         threads: of the encoder.
     """
 
@@ -56,7 +56,10 @@ class H264Track:
 
         # A quarter of the time that FFmpeg's own conversion takes.
         planes = np.asarray(cv2.cvtColor(self._fitted(picture_rgb), cv2.COLOR_RGB2YUV_I420), np.uint8)
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        # Without a copy the frame keeps the array for as long as the encoder keeps the frame; PyAV 18 loses rows of
+        # heights that are no multiple of four.
+        whole = len(planes) % 6 == 0
+        frame = (av.VideoFrame.from_numpy_buffer if whole else av.VideoFrame.from_ndarray)(planes, format="yuv420p")
         frame.pts, frame.time_base = time, self._time_base
         self._container.mux(self._stream.encode(frame))
 
