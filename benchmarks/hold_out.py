@@ -90,7 +90,7 @@ def main(
         fp32 = export(model, work / f"{model.stem}.etc", options, progress).bundle
         check_classes(fp32.labels, dataset, progress)
         made = quantize_all(fp32, recipe, data, wanted, work, progress)
-        contenders = load_all(fp32, made.ours, made, cores, work, progress)
+        contenders = load_all({"fp32": fp32, OURS: made.ours}, made, cores, work, progress)
         timed = split_frames(dataset, split, TIMED_FRAMES, fp32.preprocessing.size_hw)
         measured = compare(contenders, dataset, split, timed, frames, rounds, progress)
         chosen = choose(made.ours, EngineOptions(threads=cores), progress)[1].backend

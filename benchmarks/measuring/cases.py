@@ -45,6 +45,8 @@ def cases(inputs: Inputs) -> list[Case]:
 
 def _peers(inputs: Inputs, network: str) -> list[str]:
     given = [str(inputs.fp32(network)), str(inputs.int8(network)), "--data", inputs.data_for(network)]
+    tuned = inputs.finetuned(network)
+    given += [] if tuned is None else ["--finetuned", str(tuned)]
     return given + inputs.trial("--frames", "--calibration-frames", "--rounds")
 
 

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from etc_edge.core.bundle import Bundle
+from etc_edge.data.dataset import open_dataset
+from etc_edge.data.sampling import listed_frames, sample_list
 from etc_edge.quantization.recipe import CalibrationRecipe, QuantizeRecipe
 from etc_edge.stages.demo import MODEL
 from etc_edge.stages.evaluate import evaluate
+from etc_edge.stages.finetune import finetune
 from etc_edge.stages.quantize import quantize
+from etc_edge.training.finetuning.recipe import FinetuneRecipe
+from etc_edge.training.recipe import DataRecipe
 from tests.architecture.package_files import REPOSITORY
 
 STREET = "synthetic:street?size=288x512&seed=5&frames=3&train=1&val=1"
@@ -43,14 +51,22 @@ def record(path: Path, script: str, *arguments: object) -> Any:
 
 
 @pytest.fixture(scope="module")
-def peers(work: Path, int8: Path) -> Any:
-    arguments = (MODEL, int8, "--data", STREET, "--peer", "none", "--rounds", 1)
+def tuned(work: Path, int8: Path) -> Path:
+    recipe = FinetuneRecipe(steps=1, batch_size=1, workers=0, data=DataRecipe(holdout=0.5, holdout_blocks=1))
+    finetune(int8, MODEL, work / "street_small-tuned.etc", recipe, STREET)
+    return work / "street_small-tuned.etc"
+
+
+@pytest.fixture(scope="module")
+def peers(work: Path, int8: Path, tuned: Path) -> Any:
+    arguments = (MODEL, int8, "--finetuned", tuned, "--data", STREET, "--peer", "none", "--rounds", 1)
     return record(work / "results" / "int8_peers-street_small.json", "int8_peers", *arguments)
 
 
 def test_int8_peers_gives_the_figures_of_evaluate(peers: Any, int8: Path) -> None:
     by_name = {entry["name"]: entry for entry in peers["figures"]["networks"]}
-    assert by_name.keys() == {f"{maker} · {on}" for maker in ("fp32", "etc-edge") for on in ("onnxruntime", "openvino")}
+    makers, engines = ("fp32", "etc-edge", "etc-edge fine-tuned"), ("onnxruntime", "openvino")
+    assert by_name.keys() == {f"{maker} · {engine}" for maker in makers for engine in engines}
     expected = evaluate(int8, STREET, "val", reference=MODEL, target="onnxruntime")
     ours = by_name["etc-edge · onnxruntime"]
     assert ours["accuracy"]["miou"] == pytest.approx(expected.accuracy.miou)
@@ -58,7 +74,57 @@ def test_int8_peers_gives_the_figures_of_evaluate(peers: Any, int8: Path) -> Non
     assert ours["temporal"]["agreement"] == pytest.approx(expected.temporal.agreement)
     assert ours["drop"]["miou"] == pytest.approx(expected.drop.miou)
     assert ours["drop"]["flicker"] == pytest.approx(expected.drop.flicker)
-    assert {goal["name"] for goal in peers["goals"]} == {"mIoU: FP32 − ours", "tc: FP32 − ours"}
+    chosen = peers["figures"]["chosen_backend"]
+    against_fp32 = {f"{figure}: FP32 − {one}" for figure in ("mIoU", "tc") for one in ("ours", "ours fine-tuned")}
+    time = f"time: ours fine-tuned on {chosen} / ours on {chosen}"
+    assert {goal["name"] for goal in peers["goals"]} == against_fp32 | {time}
+
+
+def test_int8_peers_counts_calibration_and_fine_tuning(peers: Any, tuned: Path) -> None:
+    taken = {entry["maker"]: entry.get("quantize_s") for entry in peers["figures"]["networks"]}
+    trained_s = Bundle.open(tuned).manifest.results["finetune"]["seconds"]
+    assert taken["fp32"] is None
+    assert taken["etc-edge fine-tuned"] == pytest.approx(taken["etc-edge"] + trained_s, abs=0.02)
+
+
+def test_peers_judge_on_labelled_frames_that_nobody_calibrates_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    held_back = importlib.import_module("measuring.calibration_frames").held_back
+    dataset = open_dataset("synthetic:street?size=32x48&frames=5&train=3&val=1")
+    calibrated = sample_list(dataset, "train", 6)
+    keys = {(run.clip, index) for run in calibrated.runs() for index in run.indices()}
+    judged = held_back(dataset, calibrated, 100)
+    left = {(run.clip, index) for run in judged.runs() for index in run.indices()}
+    assert (len(left), left & keys) == (15 - len(keys), set())
+    assert held_back(dataset, calibrated, 4).frame_count == 4
+    assert all(frame.labels is not None for frame in listed_frames(dataset, judged))
+    assert held_back(dataset, sample_list(dataset, "train", 15), 100) is None
+
+
+def test_every_figure_of_every_peer_is_a_goal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    comparison, of_peers = (importlib.import_module(f"measuring.{name}") for name in ("comparison", "peer_goals"))
+
+    def network(maker: str, miou: float, flicker: float, ms: float) -> Any:
+        contender = SimpleNamespace(maker=maker, backend="openvino")
+        temporal = {"tc": 0.8, "flicker": flicker, "agreement": 0.99}
+        figures = SimpleNamespace(accuracy=SimpleNamespace(miou=miou), temporal=temporal)
+        return comparison.Measured(contender, figures, [ms])
+
+    fp32, ours = network("fp32", 0.7, 0.02, 40.0), network("etc-edge", 0.69, 0.03, 10.0)
+    tuned, other = network("etc-edge fine-tuned", 0.71, 0.01, 11.0), network("nncf", 0.695, 0.02, 8.0)
+    measured = [fp32, ours, tuned, other]
+    ratios = of_peers.time_ratios(measured, fp32, "openvino")
+    goals = of_peers.goals(measured, ratios, "openvino", True)
+    found = {goal.name: (round(goal.value, 6), goal.holds) for goal in goals}
+    assert found["time: FP32 on openvino / ours on openvino"] == (4.0, True)
+    assert found["mIoU: FP32 − ours"] == (0.01, False)
+    assert found["mIoU: FP32 − ours fine-tuned"] == (-0.01, True)
+    assert found["mIoU: nncf − ours"] == (0.005, False)
+    assert found["flicker: ours − nncf"] == (0.01, False)
+    assert found["flicker: ours fine-tuned − nncf"] == (-0.01, True)
+    assert found["agreement: nncf − ours"] == found["tc: nncf − ours fine-tuned"] == (0.0, True)
+    assert found["time: ours on openvino / nncf on openvino"] == (1.25, False)
 
 
 def test_calibration_cost_takes_as_many_inferences_as_frames(work: Path) -> None:

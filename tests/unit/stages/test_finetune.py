@@ -110,6 +110,7 @@ def test_what_the_bundle_says(floating: Bundle, int8: Bundle, tuned: Bundle) -> 
     found = tuned.manifest.results["finetune"]
     assert set(found["before"]) == set(found["after"]) == {"miou", "tc", "flicker", "agreement"}
     assert found["best_step"] in (2, 4, 6)
+    assert found["seconds"] > 0
     assert found["after"]["agreement"] > found["before"]["agreement"]
     assert "agreement" not in found["reference"]
     selftest = tuned.selftest()
@@ -226,6 +227,7 @@ def test_ended_and_resumed_gives_the_same_file(
     assert "another bundle, calibration or target" in capsys.readouterr().err
     assert run([*command, "--out", str(out), "--resume"]) == 0
     assert Bundle.open(out).manifest.files == uninterrupted.manifest.files
+    assert "seconds" not in Bundle.open(out).manifest.results["finetune"], "nobody timed the part before"
     assert not (tmp_path / "cut.finetuning").exists()
 
 
