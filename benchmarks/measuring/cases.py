@@ -83,6 +83,11 @@ def _authors_way(inputs: Inputs, network: str) -> list[str]:
     return [str(inputs.weights(network)), *_turns(inputs, network)]
 
 
+def _outside_tools(inputs: Inputs, network: str) -> list[str]:
+    given = [str(inputs.int8(network)), "--data", inputs.camvid()]
+    return given if inputs.frames is None else [*given, "--frames", str(max(2, inputs.frames))]
+
+
 def _engine_alone(inputs: Inputs, network: str) -> list[str]:
     return [str(inputs.int8(network)), *inputs.trial("--rounds", "--calls")]
 
@@ -144,6 +149,7 @@ _CASES: tuple[tuple[str, str, Arguments], ...] = (
     ("preview_cost", COMPACT, _turns),
     ("simulated_gpu", "simulated", _rounds),
     ("torch_gpu", DEEP, _torch_gpu),
+    ("outside_tools", COMPACT, _outside_tools),
     ("engine_alone", COMPACT, _engine_alone),
     ("repeated_runs", COMPACT, _repeated_runs),
 )
