@@ -22,6 +22,7 @@ import numpy.typing as npt
 
 from etc_edge.backends.bilinear import Axis, Float, Indices, Largest, UInt8, Upsampling
 from etc_edge.backends.lerp import LEAD, largest_of, wins
+from etc_edge.backends.scratch import Scratch
 from etc_edge.core.errors import EngineError
 
 Mask = npt.NDArray[np.bool_]
@@ -110,6 +111,7 @@ class LabelsHead:
             Axis.between(size, out, upsampling) for size, out in zip(size_hw, out_hw, strict=True)
         )
         self._pool = ThreadPoolExecutor(threads, "etc-edge head") if threads > 1 else None
+        self._scratch = Scratch()
 
     def __call__(self, logits: Float) -> UInt8:
         """Labels of one frame.
@@ -128,8 +130,9 @@ class LabelsHead:
             raise EngineError(f"Found logits {logits.dtype} {logits.shape}, expected {expected}.")
         slack = ROUNDING * np.float32(max(logits.max(), -logits.min())) + np.finfo(np.float32).tiny
         label, close = _first_largest(logits, slack)
-        possible = _possible(logits, slack)
-        counts = np.where(_undecided(label, close), possible.sum(0, dtype=np.intp), 0)
+        possible = _possible(logits, slack, self._scratch)
+        undecided = _undecided(label, close, self._scratch)
+        counts = np.where(undecided, possible.sum(0, dtype=np.intp), 0)
         counts = counts.take(self._columns.tile_before, 1).take(self._rows.tile_before, 0).reshape(-1)
         labels = label.take(self._columns.before, 1).take(self._rows.before, 0)
         # Those with as many candidates stand together: each is computed for as many as the first of its part.
@@ -150,11 +153,13 @@ class LabelsHead:
     def _share(self, counts: Indices, tiles: Indices, work: Callable[[Indices], T]) -> list[T]:
         """Do `work` on some tiles at a time, in every thread there is; `counts` are candidates of all tiles."""
         tall, wide = len(self._rows.tile_pixels), len(self._columns.tile_pixels)
+        several = int(np.count_nonzero(counts[tiles] > 2))
         parts, begin = [], 0
         while begin < len(tiles):
             # Of two classes all rows are computed at once, of more a row after the other.
             values = wide * max(int(counts[tiles[begin]]), tall)
-            parts.append(tiles[begin : begin + max(1, VALUES_TOGETHER // values)])
+            end = begin + max(1, VALUES_TOGETHER // values)
+            parts.append(tiles[begin : min(end, several) if begin < several else end])
             begin += len(parts[-1])
         share = map if self._pool is None or len(parts) < 2 else self._pool.map
         return list(share(work, parts))
@@ -170,11 +175,13 @@ class LabelsHead:
         numbers, samples = _candidates(logits, possible, corners)
         lead = LEAD * np.abs(samples).max() + np.finfo(np.float32).tiny
         if len(numbers) == 2:
-            second, sure = wins(samples[:, 1] - samples[:, 0], down, across, lead)
+            second, sure = wins(samples[:, 1] - samples[:, 0], down, across, lead, self._scratch)
             label = numbers[0] + second.view(np.uint8) * (numbers[1] - numbers[0])
         else:
-            label, sure = largest_of(samples, numbers, down, across, lead)
-        labels.reshape(-1)[y[:, None] * self.out_hw[1] + x] = label
+            label, sure = largest_of(samples, numbers, down, across, lead, self._scratch)
+        places = self._scratch.array("places", label.shape, np.intp)
+        np.add(y[:, None] * self.out_hw[1], x, out=places)
+        labels.reshape(-1)[places] = label
         return tiles[~sure]
 
     def _label_exactly(self, logits: Float, possible: Mask, tiles: Indices, labels: UInt8) -> None:
@@ -245,9 +252,9 @@ def _first_largest(logits: Float, slack: np.float32) -> tuple[UInt8, Mask]:
     return label, close
 
 
-def _undecided(label: UInt8, close: Mask) -> Mask:
+def _undecided(label: UInt8, close: Mask, scratch: Scratch) -> Mask:
     """Cells, by their upper left sample, whose corners differ or are close to a tie."""
-    undecided = _over_cells(np.logical_or, close)
+    undecided = _over_cells(np.logical_or, close, "undecided", scratch)
     across = label[:, :-1] != label[:, 1:]
     undecided[:, :-1] |= across
     undecided[:-1, :-1] |= across[1:]
@@ -255,16 +262,22 @@ def _undecided(label: UInt8, close: Mask) -> Mask:
     return undecided
 
 
-def _possible(logits: Float, slack: np.float32) -> Mask:
+def _possible(logits: Float, slack: np.float32, scratch: Scratch) -> Mask:
     """Which classes may win in each cell, (classes, *size_hw), by the cells' upper left samples."""
-    highest, floor = _over_cells(np.maximum, logits), _over_cells(np.minimum, logits).max(0)
-    possible: Mask = highest >= floor - slack
+    floor = _over_cells(np.minimum, logits, "samples", scratch).max(0)
+    highest = _over_cells(np.maximum, logits, "samples", scratch)
+    possible = scratch.array("possible", logits.shape, np.bool_)
+    np.greater_equal(highest, floor - slack, out=possible)
     return possible
 
 
-def _over_cells(reduce: np.ufunc, samples: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+def _over_cells(reduce: np.ufunc, samples: npt.NDArray[Scalar], name: str, scratch: Scratch) -> npt.NDArray[Scalar]:
     """Each sample with those to its right, below and below right; on the border with what there is."""
-    reduced: npt.NDArray[Scalar] = samples.copy()
-    reduce(reduced[..., :-1], samples[..., 1:], out=reduced[..., :-1])
-    reduce(reduced[..., :-1, :], reduced[..., 1:, :], out=reduced[..., :-1, :])
+    kind = samples.dtype.type
+    across, reduced = (scratch.array(f"{name} {what}", samples.shape, kind) for what in ("across", "reduced"))
+    # Through row ends, because one long loop is faster than many short ones; what that mixes is put right.
+    reduce(samples.reshape(-1)[:-1], samples.reshape(-1)[1:], out=across.reshape(-1)[:-1])
+    across[..., -1] = samples[..., -1]
+    reduce(across[..., :-1, :], across[..., 1:, :], out=reduced[..., :-1, :])
+    reduced[..., -1, :] = across[..., -1, :]
     return reduced

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etc_edge.backends.bilinear import Float, UInt8
+from etc_edge.backends.scratch import Scratch
 
 Mask = npt.NDArray[np.bool_]
 
@@ -21,7 +22,7 @@ Mask = npt.NDArray[np.bool_]
 LEAD = np.float32(2.0**-18)
 
 
-def wins(difference: Float, down: Float, across: Float, lead: np.float32) -> tuple[Mask, Mask]:
+def wins(difference: Float, down: Float, across: Float, lead: np.float32, scratch: Scratch) -> tuple[Mask, Mask]:
     """Where the second of two classes is the larger one.
 
     Args:
@@ -30,41 +31,48 @@ def wins(difference: Float, down: Float, across: Float, lead: np.float32) -> tup
         down: float32 (rows, tiles), weights of the samples below at each row of a tile's pixels.
         across: float32 (columns, tiles), weights of the samples to the right.
         lead: how far apart two values have to be.
+        scratch: where to compute; the first result lies there.
 
     Returns:
         bool (rows, columns, tiles), and bool (tiles,) that tells where all of a tile's pixels are sure.
     """
     left, step = _edges(difference, down)
-    value = step[:, None] * across
+    shape = len(down), len(across), difference.shape[-1]
+    value = scratch.array("value", shape, np.float32)
+    second, first = scratch.array("second", shape, np.bool_), scratch.array("first", shape, np.bool_)
+    np.multiply(step[:, None], across, out=value)
     value += left[:, None]
-    second = value > lead
-    first = value < -lead
+    np.greater(value, lead, out=second)
+    np.less(value, -lead, out=first)
     if np.count_nonzero(second) + np.count_nonzero(first) == value.size:
         return second, np.ones(difference.shape[-1], bool)
-    return second, (second | first).all((0, 1))
+    return second, np.logical_and.reduce(second | first, (0, 1))
 
 
-def largest_of(corners: Float, numbers: UInt8, down: Float, across: Float, lead: np.float32) -> tuple[UInt8, Mask]:
+def largest_of(
+    corners: Float, numbers: UInt8, down: Float, across: Float, lead: np.float32, scratch: Scratch
+) -> tuple[UInt8, Mask]:
     """The number of the largest of some classes.
 
     Args:
         corners: float32 (4, classes, tiles), at the samples above left, above right, below left and below right.
         numbers: uint8 (classes, tiles) or (classes, 1), what the classes are called.
-        down, across, lead: as `wins` takes them.
+        down, across, lead, scratch: as `wins` takes them.
 
     Returns:
         uint8 (rows, columns, tiles), and bool (tiles,) that tells where all of a tile's pixels are sure.
     """
     _, classes, tiles = corners.shape
-    label, sure = np.empty((len(down), len(across), tiles), np.uint8), np.ones(tiles, bool)
-    value = np.empty((classes, len(across), tiles), np.float32)
-    leads, named = np.empty(value.shape, bool), np.empty(value.shape, np.uint8)
-    count = np.empty(value.shape[1:], np.uint8)
+    shape = classes, len(across), tiles
+    label, sure = scratch.array("label", (len(down), *shape[1:]), np.uint8), np.ones(tiles, bool)
+    value = scratch.array("value", shape, np.float32)
+    leads, named = scratch.array("leads", shape, np.bool_), scratch.array("named", shape, np.uint8)
+    least, count = scratch.array("least", shape[1:], np.float32), scratch.array("count", shape[1:], np.uint8)
     for row, weight in enumerate(down):
         left, step = _edges(corners, weight)
         np.multiply(step[:, None], across, out=value)
         value += left[:, None]
-        least = value.max(0)
+        value.max(0, out=least)
         least -= lead
         np.greater(value, least, out=leads)
         np.multiply(leads.view(np.uint8), numbers[:, None], out=named)

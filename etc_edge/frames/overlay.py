@@ -34,6 +34,7 @@ class Overlay:
         title: what to write above, such as the model's name.
         legend: whether to draw the bar with classes and their shares of the picture.
         clock: seconds that pass between frames, for the frame rate.
+        again: draw pictures of one size into the same array, for callers that are done with each before the next.
     """
 
     def __init__(
@@ -43,12 +44,15 @@ class Overlay:
         title: str = "",
         legend: bool = True,
         clock: Callable[[], float] = time.perf_counter,
+        again: bool = False,
     ) -> None:
         self._label_set = label_set
         self._opacity = opacity
         self._title = title
         self._legend = legend
         self._clock = clock
+        self._again = again
+        self._drawn: UInt8 | None = None
         self._palette = label_set.palette_rgb()
         self._shares: npt.NDArray[np.float64] | None = None
         self._below: Panel | None = None
@@ -61,7 +65,8 @@ class Overlay:
 
     def __call__(self, result: SegmentedFrame) -> UInt8:
         """Draw one result: uint8 (H, W, 3), red first, of the frame's size; the frame is left as it is."""
-        image = blend(result.frame.image_rgb, result.labels, self._palette, self._opacity)
+        image = blend(result.frame.image_rgb, result.labels, self._palette, self._opacity, self._drawn)
+        self._drawn = image if self._again else None
         self._take_time(result.latency_ms)
         self._grow_older(result.labels)
         if self._legend:
@@ -144,7 +149,7 @@ class Overlay:
         panel.write(share, x + cell - size // 2 - share.shape[1], y, GREY if present else DIM)
 
 
-def blend(image_rgb: UInt8, labels: UInt8, palette_rgb: UInt8, opacity: float) -> UInt8:
+def blend(image_rgb: UInt8, labels: UInt8, palette_rgb: UInt8, opacity: float, out: UInt8 | None = None) -> UInt8:
     """Lay colours over a picture.
 
     Args:
@@ -152,10 +157,12 @@ def blend(image_rgb: UInt8, labels: UInt8, palette_rgb: UInt8, opacity: float) -
         labels: uint8 (H, W).
         palette_rgb: uint8 (256, 3), a colour for each label value.
         opacity: 0 shows the picture, 1 the colours.
+        out: where to, if it has the picture's shape.
     """
     import cv2
 
-    colors = cv2.applyColorMap(np.ascontiguousarray(labels), np.ascontiguousarray(palette_rgb[:, None]))
+    dst = out if out is not None and out.shape == image_rgb.shape else None
+    colors = cv2.applyColorMap(np.ascontiguousarray(labels), np.ascontiguousarray(palette_rgb[:, None]), dst)
     return np.asarray(cv2.addWeighted(image_rgb, 1 - opacity, colors, opacity, 0, dst=colors), np.uint8)
 
 

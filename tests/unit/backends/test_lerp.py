@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from etc_edge.backends.lerp import LEAD, largest_of, wins
+from etc_edge.backends.scratch import Scratch
 
 Double = npt.NDArray[np.float64]
 
@@ -32,7 +33,7 @@ def test_the_largest_class_leads_where_it_is_sure(seed: int, classes: int, tiles
     corners, down, across = drawn(seed, classes, tiles, step)
     lead = LEAD * np.abs(corners).max() + np.finfo(np.float32).tiny
     numbers = (np.arange(classes) * 3).astype(np.uint8)[:, None]
-    label, sure = largest_of(corners, numbers, down, across, lead)
+    label, sure = largest_of(corners, numbers, down, across, lead, Scratch())
     values = interpolated(corners, down.astype(np.float64), across.astype(np.float64))
     two = np.sort(values, 0)[-2:]
     clear = (two[1] - two[0] > 2 * lead).all((0, 1))
@@ -45,7 +46,7 @@ def test_the_largest_class_leads_where_it_is_sure(seed: int, classes: int, tiles
 def test_the_second_of_two_wins_where_it_is_larger(seed: int, tiles: int, step: float) -> None:
     corners, down, across = drawn(seed, 2, tiles, step)
     lead = LEAD * np.abs(corners).max() + np.finfo(np.float32).tiny
-    second, sure = wins(corners[:, 1] - corners[:, 0], down, across, lead)
+    second, sure = wins(corners[:, 1] - corners[:, 0], down, across, lead, Scratch())
     values = interpolated(corners, down.astype(np.float64), across.astype(np.float64))
     apart = values[1] - values[0]
     assert sure[(np.abs(apart) > 2 * lead).all((0, 1))].all()

@@ -54,6 +54,18 @@ def test_the_frame_stays_as_it_is() -> None:
     assert drawn.dtype == np.uint8
 
 
+def test_pictures_are_the_callers_own_unless_one_array_is_asked_for() -> None:
+    shown = [result(index, (240, 320)) for index in range(2)]
+    overlay, again = (Overlay(TWO, clock=clock(0.1), again=again) for again in (False, True))
+    first, second = overlay(shown[0]), overlay(shown[1])
+    assert not np.shares_memory(first, second)
+    drawn = again(shown[0])
+    np.testing.assert_array_equal(drawn, first)
+    assert np.shares_memory(again(shown[1]), drawn)
+    np.testing.assert_array_equal(drawn, second)
+    assert again(result(2, (48, 64))).shape == (48, 64, 3)
+
+
 def test_class_shares() -> None:
     np.testing.assert_allclose(class_shares(np.array([[0, 0, 1, 255]], np.uint8), 3), [0.5, 0.25, 0])
 

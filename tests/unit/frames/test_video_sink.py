@@ -64,6 +64,19 @@ def test_a_quantizer_is_kept_to_unless_a_quality_is_asked_for(tmp_path: Path) ->
         assert said in (tmp_path / name).read_bytes()
 
 
+@pytest.mark.parametrize("size", [(48, 64), (46, 64)])
+def test_no_picture_is_written_over_before_it_is_encoded(size: tuple[int, int], tmp_path: Path) -> None:
+    """Every picture of one grey, and an encoder that looks at many before it writes one."""
+    with VideoSink(tmp_path / "out.mp4", Fraction(25), plain, preset="veryslow", qp=8, threads=4) as sink:
+        for index in range(60):
+            shown = result(index, size)
+            grey = np.full_like(shown.frame.image_rgb, 4 * index)
+            sink.write(type(shown)(type(shown.frame)(grey, index, index / 25), shown.labels, 1.0))
+    with open_source(tmp_path / "out.mp4") as source:
+        levels = [float(frame.image_rgb.mean()) for frame in source]
+    assert levels == pytest.approx([4 * index for index in range(60)], abs=2)
+
+
 def test_large_pictures_keep_their_colours(tmp_path: Path) -> None:
     with VideoSink(tmp_path / "out.mp4", Fraction(25), plain) as sink:
         sink.write(result(0, (720, 1280)))
