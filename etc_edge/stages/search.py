@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -188,6 +189,7 @@ class _Work:
 
     def evaluate(self, rung: Rung[Candidate]) -> Measured | Skipped:
         self.progress.say(f"trying: {rung.name}")
+        begun = time.perf_counter()
         try:
             made = self.made(rung.candidate)
         except (GraphError, CalibrationError) as error:
@@ -195,8 +197,9 @@ class _Work:
             if rung.candidate == Candidate(recipe=_plain(self.recipe)):
                 raise
             return Skipped(str(error))
-        measured = self._measured(made)
-        self.progress.say("  " + ", ".join(self._told(measured, name) for name in measured.drops))
+        measured = msgspec.structs.replace(self._measured(made), seconds=round(time.perf_counter() - begun, 1))
+        told = [self._told(measured, name) for name in measured.drops]
+        self.progress.say("  " + ", ".join([*told, f"{measured.seconds:.0f} s"]))
         return measured
 
     def _measured(self, made: _Made) -> Measured:
@@ -252,6 +255,7 @@ class _Work:
         if shared and not self.allow_overlap:
             return Skipped(f"Found {shared} of its frames among those that are reported on.")
         self.shared = max(self.shared, shared)
+        self.progress.say("fine-tuning takes longer than all before it; --no-finetune leaves it out")
         return [Rung(FINETUNING, msgspec.structs.replace(best, tuned=True))]
 
     def _in_float(self, best: Candidate) -> Sequence[Rung[Candidate]] | Skipped:
@@ -333,6 +337,7 @@ def _recorded(budget: Budget, report: BudgetReport, dataset: Dataset, frames: He
                 "drop": one.measured.drops,
                 "drop_at_most": one.measured.upper,
                 "int8_macs": one.measured.int8_macs,
+                "seconds": one.measured.seconds,
                 "verdict": one.verdict,
                 "holds": one.holds,
             }

@@ -11,11 +11,17 @@ from types import SimpleNamespace
 from typing import Any
 
 import cv2
+import onnx
 import pytest
+import torch
+import yaml
 
 from etc_edge.core.bundle import Bundle
 from etc_edge.data.dataset import open_dataset
 from etc_edge.data.sampling import listed_frames, sample_list
+from etc_edge.frames.street.classes import STREET_CLASSES
+from etc_edge.models.onnx_export import to_onnx
+from etc_edge.models.table import build_network
 from etc_edge.quantization.recipe import CalibrationRecipe, QuantizeRecipe
 from etc_edge.stages.demo import MODEL
 from etc_edge.stages.evaluate import evaluate
@@ -128,6 +134,24 @@ def test_every_figure_of_every_peer_is_a_goal(monkeypatch: pytest.MonkeyPatch) -
     assert found["time: ours on openvino / nncf on openvino"] == (1.25, False)
 
 
+def test_hold_out_fine_tunes_a_network_that_came_as_onnx(work: Path) -> None:
+    torch.manual_seed(0)
+    # PReLU, dilated and transposed convolutions, many concatenations: nothing that the other networks have.
+    network = build_network("espnet", len(STREET_CLASSES)).eval()
+    onnx.save(to_onnx(network, (64, 96)), work / "espnet.onnx")
+    finetuning = {"steps": 1, "batch_size": 1, "workers": 0, "data": {"holdout": 0.5, "holdout_blocks": 1}}
+    (work / "further.yaml").write_text(yaml.safe_dump({"finetune": finetuning}), encoding="utf-8")
+    given = ("--data", "synthetic:street?size=64x96&frames=3&train=1&val=1", "--calibration-frames", 2)
+    tuning = ("--finetune", work / "further.yaml", "--peer", "none", "--rounds", 1)
+    found = record(work / "hold_out.json", "hold_out", work / "espnet.onnx", *given, *tuning)
+    assert {"PRelu", "ConvTranspose", "Concat"} <= found["settings"]["operators"].keys()
+    assert found["settings"]["finetune"]["steps"] == 1
+    seconds = {entry["maker"]: entry.get("quantize_s", 0) for entry in found["figures"]["networks"]}
+    assert seconds["etc-edge fine-tuned"] > seconds["etc-edge"] > seconds["fp32"] == 0
+    bounds = {goal["name"]: goal["bound"] for goal in found["goals"] if "fine-tuned" in goal["name"]}
+    assert bounds == dict.fromkeys(("mIoU: FP32 − ours fine-tuned", "tc: FP32 − ours fine-tuned"), 0.001)
+
+
 def test_calibration_cost_takes_as_many_inferences_as_frames(work: Path) -> None:
     arguments = (MODEL, "--data", STREET, "--frames", 3, "--block", 2, "--target", "onnxruntime")
     found = record(work / "cost.json", "calibration_cost", *arguments)
@@ -196,7 +220,6 @@ def test_authors_way_runs_both_on_the_same_frames(work: Path) -> None:
 
 
 def test_torch_gpu_says_what_it_leaves_out_without_a_gpu() -> None:
-    torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     done = run("torch_gpu", REPOSITORY / "zoo" / "pspnet18-camvid.safetensors")
