@@ -43,7 +43,7 @@ def correlation_of_means(neighbours: float, count: float) -> float:
         neighbours: the correlation of its values with the ones before them, ρ, 0 or more and below 1.
         count: how many values a mean is of, m.
     """
-    lost = 1 - neighbours**count
+    lost = 1 - math.pow(neighbours, count)
     return neighbours * lost**2 / (count * (1 - neighbours**2) - 2 * neighbours * lost)
 
 
