@@ -2,7 +2,7 @@
 
 python benchmarks/repeated_runs.py INT8.etc --json repeated_runs.json
 
-Twenty repetitions take some 15 minutes. With `--keep FOLDER` each run is kept, and a stopped benchmark goes on from there.
+Twenty repetitions take some 15 minutes; with `--keep FOLDER` a benchmark that was stopped goes on.
 """
 
 from __future__ import annotations
