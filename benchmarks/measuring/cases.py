@@ -22,11 +22,13 @@ class Case:
         script: its file's stem.
         network: what it is run on.
         arguments: makes what it needs and gives its arguments; raises Missing.
+        needs: hardware without which there is nothing to measure, in words; "" where any machine will do.
     """
 
     script: str
     network: str
     arguments: Callable[[], list[str]]
+    needs: str = ""
 
     @property
     def name(self) -> str:
@@ -38,7 +40,7 @@ def cases(inputs: Inputs) -> list[Case]:
     """Every case there is, in the order in which the page shows them."""
 
     def case(script: str, network: str, arguments: Arguments) -> Case:
-        return Case(script, network, lambda: arguments(inputs, network))
+        return Case(script, network, lambda: arguments(inputs, network), _NEEDS.get(script, ""))
 
     return [case(*row) for row in _CASES]
 
@@ -120,6 +122,8 @@ def _rounds(inputs: Inputs, network: str) -> list[str]:
 def _torch_gpu(inputs: Inputs, network: str) -> list[str]:
     return [str(inputs.weights(network)), *inputs.trial("--rounds")]
 
+
+_NEEDS = {"torch_gpu": "an NVIDIA GPU"}
 
 # Accuracy, training, the runtime, the protocol. What needs no network is named after its size or device instead.
 _CASES: tuple[tuple[str, str, Arguments], ...] = (

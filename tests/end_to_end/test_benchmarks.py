@@ -238,7 +238,8 @@ def test_the_page_shows_what_there_is_and_says_what_is_missing(work: Path, peers
     page = (work / "benchmarks.md").read_text(encoding="utf-8")
     assert f"## {peers['title']}" in page
     assert "| etc-edge · onnxruntime |" in page
-    assert "- end_to_end-street_small: not measured yet" in page
+    assert "- end_to_end-street_small: not measured yet\n" in page
+    assert "- torch_gpu-pspnet18: not measured yet: it needs an NVIDIA GPU\n" in page
 
 
 def test_every_benchmark_has_a_case() -> None:
@@ -303,11 +304,16 @@ def test_our_engine_alone_and_the_vendors_own_tool(work: Path, int8: Path) -> No
 
 def test_runs_are_repeated_and_compared(work: Path, int8: Path) -> None:
     arguments = (int8, "--target", "onnxruntime", "--repetitions", 1, "--at-most", 1, "--simulations", 3)
-    found = record(work / "repeated_runs.json", "repeated_runs", *arguments, "--threads", 1)
+    arguments = (*arguments, "--threads", 1, "--keep", work / "runs")
+    found = record(work / "repeated_runs.json", "repeated_runs", *arguments)
     assert set(found["figures"]["measured"]) == {"two runs", "one run"}
     assert len(found["figures"]["runs"]) == 2
     assert all(0 <= rate <= 1 for rates in found["figures"]["simulated"].values() for rate in rates.values())
     assert found["figures"]["runs"][0]["yardstick"]["name"] == "street_small"
+    (work / "runs" / "run-001.json").unlink()
+    again = record(work / "repeated_runs.json", "repeated_runs", *arguments)["figures"]["runs"]
+    assert again[0] == found["figures"]["runs"][0], "what was kept is not measured again"
+    assert again[1] != found["figures"]["runs"][1]
 
 
 def test_several_streams_share_an_engine_alike(work: Path, int8: Path) -> None:
