@@ -20,6 +20,9 @@ Indices = npt.NDArray[np.intp]
 Upsampling = Literal["align_corners", "half_pixel"]
 """Where samples lie, by the name of ONNX's `coordinate_transformation_mode`."""
 
+LONGEST_TILE = 16
+"""Positions: with more, so few tiles fit into the processor's cache that numpy's loops over them are short."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Axis:
@@ -30,7 +33,6 @@ class Axis:
         behind: intp (out,), the sample behind it; the same one at the end.
         near: float32 (out,), weight of the sample before.
         far: float32 (out,), weight of the sample behind.
-        starts: intp (tiles + 1,), where tiles begin, and the end of the last.
         tile_before: intp (tiles,), the sample before each tile.
         tile_pixels: intp (length, tiles), positions in each tile; a short one repeats its last.
     """
@@ -39,7 +41,6 @@ class Axis:
     behind: Indices
     near: Float
     far: Float
-    starts: Indices
     tile_before: Indices
     tile_pixels: Indices
 
@@ -51,14 +52,14 @@ class Axis:
         behind = np.minimum(before + 1, size - 1)
         near, far = np.abs(at - behind.astype(np.float32)), np.abs(at - before.astype(np.float32))
         near[before == behind] = far[before == behind] = 0.5
-        length = max(1, -(-out // size))
+        length = min(max(1, -(-out // size)), LONGEST_TILE)
         # The outermost samples reach further than others: without a limit all tiles would be as long as theirs.
         begins = np.flatnonzero(np.diff(before, prepend=-1))
         ends = np.append(begins[1:], out)
         starts = np.concatenate([np.arange(begin, end, length) for begin, end in zip(begins, ends, strict=True)])
         stops = np.append(starts[1:], out)
         pixels = np.minimum(starts + np.arange(length)[:, None], stops - 1)
-        return cls(before, behind, near, far, np.append(starts, out), before[starts], pixels)
+        return cls(before, behind, near, far, before[starts], pixels)
 
 
 def _positions(size: int, out: int, upsampling: Upsampling) -> Float:

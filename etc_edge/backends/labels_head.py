@@ -5,7 +5,8 @@ Where class k is the largest at all four samples around a pixel it is the larges
 is w1·a + w2·b + w3·c + w4·d with weights ≥ 0. It is so in float32 too, since a rounded product or sum never falls when
 what goes into it rises. Only a tie can come from rounding, and a tie goes to the first class: so k also has to lead the
 classes before it by more than rounding can take away. All other cells are computed, but only with the classes that may
-win there: those that somewhere reach what another class has everywhere.
+win there: those that somewhere reach what another class has everywhere. That is done in the cheapest order of
+operations first (`lerp`), and where its roundings might matter once more in ONNX Runtime's (`bilinear`).
 """
 
 from __future__ import annotations
@@ -20,21 +21,21 @@ import numpy as np
 import numpy.typing as npt
 
 from etc_edge.backends.bilinear import Axis, Float, Indices, Largest, UInt8, Upsampling
+from etc_edge.backends.lerp import LEAD, largest_of, wins
+from etc_edge.backends.scratch import Scratch
 from etc_edge.core.errors import EngineError
 
 Mask = npt.NDArray[np.bool_]
 Scalar = TypeVar("Scalar", bound=np.generic)
+T = TypeVar("T")
 
 # A value is a sum of four products of three factors, off by at most 4 units of 2⁻²⁴ of the largest logit, and two
 # values by 8 together; twice that, for second order and for weights whose sum is not quite 1.
 ROUNDING = np.float32(2.0**-20)
 
-# Tiles or pixels of a strip that are computed together: few enough for the processor's cache, and many enough that
-# numpy's cost of a call does not show.
-TILES_TOGETHER, PIXELS_TOGETHER = 1024, 16384
-
-# The share of all classes in all tiles from which on computing everything in strips is faster than picking tiles.
-DENSE_SHARE = 0.3
+# Values that are computed together: few enough for the processor's cache, and many enough that numpy's cost of a call
+# does not show.
+VALUES_TOGETHER = 2**17
 
 HEAD = "head.json"
 
@@ -110,6 +111,7 @@ class LabelsHead:
             Axis.between(size, out, upsampling) for size, out in zip(size_hw, out_hw, strict=True)
         )
         self._pool = ThreadPoolExecutor(threads, "etc-edge head") if threads > 1 else None
+        self._scratch = Scratch()
 
     def __call__(self, logits: Float) -> UInt8:
         """Labels of one frame.
@@ -128,18 +130,19 @@ class LabelsHead:
             raise EngineError(f"Found logits {logits.dtype} {logits.shape}, expected {expected}.")
         slack = ROUNDING * np.float32(max(logits.max(), -logits.min())) + np.finfo(np.float32).tiny
         label, close = _first_largest(logits, slack)
-        possible = _possible(logits, slack)
-        counts = np.where(_undecided(label, close), possible.sum(0, dtype=np.intp), 0)
-        counts = counts.take(self._columns.tile_before, 1).take(self._rows.tile_before, 0)
-        if counts.sum() > DENSE_SHARE * len(logits) * counts.size:
-            labels = np.empty(self.out_hw, np.uint8)
-            self._share(len(counts), 1, lambda part: self._strip(logits, part.start, labels))
-            return labels
+        possible = _possible(logits, slack, self._scratch)
+        undecided = _undecided(label, close, self._scratch)
+        counts = np.where(undecided, possible.sum(0, dtype=np.intp), 0)
+        counts = counts.take(self._columns.tile_before, 1).take(self._rows.tile_before, 0).reshape(-1)
         labels = label.take(self._columns.before, 1).take(self._rows.before, 0)
-        # Those with as many candidates stand together: each is computed for as long as the first of its part.
+        # Those with as many candidates stand together: each is computed for as many as the first of its part.
         tiles = np.flatnonzero(counts)
-        tiles = tiles[np.argsort(-counts.reshape(-1)[tiles], kind="stable")]
-        self._share(len(tiles), TILES_TOGETHER, lambda part: self._tiles(logits, possible, tiles[part], labels))
+        tiles = tiles[np.argsort(-counts[tiles], kind="stable")]
+        unsure = self._share(counts, tiles, lambda part: self._label(logits, possible, part, labels))
+        if unsure:
+            self._share(
+                counts, np.concatenate(unsure), lambda part: self._label_exactly(logits, possible, part, labels)
+            )
         return labels
 
     def close(self) -> None:
@@ -147,51 +150,87 @@ class LabelsHead:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def _share(self, count: int, together: int, work: Callable[[slice], None]) -> None:
-        """Do `work` on all of `count`, some at a time, in every thread there is."""
-        parts = [slice(begin, min(begin + together, count)) for begin in range(0, count, together)]
-        if self._pool is None or len(parts) < 2:
-            for part in parts:
-                work(part)
-        else:
-            for _ in self._pool.map(work, parts):
-                pass
+    def _share(self, counts: Indices, tiles: Indices, work: Callable[[Indices], T]) -> list[T]:
+        """Do `work` on some tiles at a time, in every thread there is; `counts` are candidates of all tiles."""
+        tall, wide = len(self._rows.tile_pixels), len(self._columns.tile_pixels)
+        several = int(np.count_nonzero(counts[tiles] > 2))
+        parts, begin = [], 0
+        while begin < len(tiles):
+            # Of two classes all rows are computed at once, of more a row after the other.
+            values = wide * max(int(counts[tiles[begin]]), tall)
+            end = begin + max(1, VALUES_TOGETHER // values)
+            parts.append(tiles[begin : min(end, several) if begin < several else end])
+            begin += len(parts[-1])
+        share = map if self._pool is None or len(parts) < 2 else self._pool.map
+        return list(share(work, parts))
 
-    def _tiles(self, logits: Float, possible: Mask, tiles: Indices, labels: UInt8) -> None:
-        """Compute some tiles, each with the classes that are possible in it; those with most of them come first."""
+    def _label(self, logits: Float, possible: Mask, tiles: Indices, labels: UInt8) -> Indices:
+        """Compute some tiles, each with the classes that are possible in it; those with most of them come first.
+
+        Returns:
+            Those of them that rounding leaves unsure.
+        """
+        y, x, corners = self._placed(tiles)
+        down, across = self._rows.far[y], self._columns.far[x]
+        numbers, samples = _candidates(logits, possible, corners)
+        lead = LEAD * np.abs(samples).max() + np.finfo(np.float32).tiny
+        if len(numbers) == 2:
+            second, sure = wins(samples[:, 1] - samples[:, 0], down, across, lead, self._scratch)
+            label = numbers[0] + second.view(np.uint8) * (numbers[1] - numbers[0])
+        else:
+            label, sure = largest_of(samples, numbers, down, across, lead, self._scratch)
+        places = self._scratch.array("places", label.shape, np.intp)
+        np.add(y[:, None] * self.out_hw[1], x, out=places)
+        labels.reshape(-1)[places] = label
+        return tiles[~sure]
+
+    def _label_exactly(self, logits: Float, possible: Mask, tiles: Indices, labels: UInt8) -> None:
+        """As `_label`, with every rounding as ONNX Runtime has it."""
+        y, x, corners = self._placed(tiles)
+        which, classes = np.nonzero(possible.reshape(len(logits), -1).take(corners[0], 1).T)
+        counts = np.bincount(which)
+        begins = np.cumsum(counts) - counts
+        # (row in the tile, column in it, tile): the last axis is long and lies together in memory.
+        rows, columns = y[:, None], x[None]
+        down, across = self._rows, self._columns
+        largest = Largest(across.near[columns], across.far[columns], down.near[rows], down.far[rows])
+        plane = self.size_hw[0] * self.size_hw[1]
+        for rank in range(int(counts[0])):
+            count = int(np.count_nonzero(counts > rank))
+            chosen = classes[begins[:count] + rank]
+            samples = logits.reshape(-1).take(corners[:, :count] + chosen * plane)
+            largest.offer(list(samples), chosen.astype(np.uint8), count)
+        labels.reshape(-1)[rows * self.out_hw[1] + columns] = largest.label
+
+    def _placed(self, tiles: Indices) -> tuple[Indices, Indices, Indices]:
+        """Rows (rows, tiles) and columns (columns, tiles) of tiles' pixels, and the samples (4, tiles) around them."""
         (height, width), down, across = self.size_hw, self._rows, self._columns
         rows, columns = np.divmod(tiles, len(across.tile_before))
         top, left = down.tile_before[rows], across.tile_before[columns]
         below, right = np.minimum(top + 1, height - 1), np.minimum(left + 1, width - 1)
         corners = np.stack([top * width + left, top * width + right, below * width + left, below * width + right])
-        which, classes = np.nonzero(possible.reshape(len(logits), -1).take(corners[0], 1).T)
-        counts = np.bincount(which)
-        begins = np.cumsum(counts) - counts
-        # (row in the tile, column in it, tile): the last axis is long and lies together in memory.
-        y, x = down.tile_pixels.take(rows, 1)[:, None], across.tile_pixels.take(columns, 1)[None]
-        largest = Largest(across.near[x], across.far[x], down.near[y], down.far[y])
-        for rank in range(int(counts[0])):
-            count = int(np.count_nonzero(counts > rank))
-            chosen = classes[begins[:count] + rank]
-            samples = logits.reshape(-1).take(corners[:, :count] + chosen * (height * width))
-            largest.offer(list(samples), chosen.astype(np.uint8), count)
-        labels.reshape(-1)[y * self.out_hw[1] + x] = largest.label
+        return down.tile_pixels.take(rows, 1), across.tile_pixels.take(columns, 1), corners
 
-    def _strip(self, logits: Float, tile: int, labels: UInt8) -> None:
-        """Compute all pixels of one row of tiles with every class."""
-        down, across = self._rows, self._columns
-        rows = slice(down.starts[tile], down.starts[tile + 1])
-        top = down.tile_before[tile]
-        lines = logits[:, top], logits[:, min(top + 1, self.size_hw[0] - 1)]
-        width = max(1, PIXELS_TOGETHER // (rows.stop - rows.start))
-        for begin in range(0, self.out_hw[1], width):
-            part = slice(begin, begin + width)
-            near_y, far_y = down.near[rows, None], down.far[rows, None]
-            largest = Largest(across.near[part], across.far[part], near_y, far_y)
-            samples = [line.take(places[part], 1) for line in lines for places in (across.before, across.behind)]
-            for index, corners in enumerate(zip(*samples, strict=True)):
-                largest.offer(corners, np.uint8(index))
-            labels[rows, part] = largest.label
+
+def _candidates(logits: Float, possible: Mask, corners: Indices) -> tuple[UInt8, Float]:
+    """Classes that may win in tiles, uint8 (candidates, tiles or 1), and their samples (4, candidates, tiles).
+
+    The first tile has most of them. Where others have fewer, the rest is below all other samples.
+    """
+    flat = logits.reshape(len(logits), -1)
+    may_win = possible.reshape(flat.shape).take(corners[0], 1)
+    most = int(np.count_nonzero(may_win[:, 0]))
+    if 2 * most > len(logits):
+        everything = np.arange(len(logits), dtype=np.uint8)[:, None]
+        return everything, flat.take(corners, 1).transpose(1, 0, 2)
+    which, classes = np.nonzero(may_win.T)
+    counts = np.bincount(which)
+    rank = np.arange(most)[:, None]
+    chosen = classes[np.cumsum(counts) - counts + np.minimum(rank, counts - 1)]
+    samples = logits.reshape(-1).take(chosen * flat.shape[1] + corners[:, None])
+    if counts[-1] < most:
+        np.copyto(samples, -2 * np.abs(samples).max(), where=rank >= counts)
+    return chosen.astype(np.uint8), samples
 
 
 def _first_largest(logits: Float, slack: np.float32) -> tuple[UInt8, Mask]:
@@ -213,9 +252,9 @@ def _first_largest(logits: Float, slack: np.float32) -> tuple[UInt8, Mask]:
     return label, close
 
 
-def _undecided(label: UInt8, close: Mask) -> Mask:
+def _undecided(label: UInt8, close: Mask, scratch: Scratch) -> Mask:
     """Cells, by their upper left sample, whose corners differ or are close to a tie."""
-    undecided = _over_cells(np.logical_or, close)
+    undecided = _over_cells(np.logical_or, close, "undecided", scratch)
     across = label[:, :-1] != label[:, 1:]
     undecided[:, :-1] |= across
     undecided[:-1, :-1] |= across[1:]
@@ -223,16 +262,22 @@ def _undecided(label: UInt8, close: Mask) -> Mask:
     return undecided
 
 
-def _possible(logits: Float, slack: np.float32) -> Mask:
+def _possible(logits: Float, slack: np.float32, scratch: Scratch) -> Mask:
     """Which classes may win in each cell, (classes, *size_hw), by the cells' upper left samples."""
-    highest, floor = _over_cells(np.maximum, logits), _over_cells(np.minimum, logits).max(0)
-    possible: Mask = highest >= floor - slack
+    floor = _over_cells(np.minimum, logits, "samples", scratch).max(0)
+    highest = _over_cells(np.maximum, logits, "samples", scratch)
+    possible = scratch.array("possible", logits.shape, np.bool_)
+    np.greater_equal(highest, floor - slack, out=possible)
     return possible
 
 
-def _over_cells(reduce: np.ufunc, samples: npt.NDArray[Scalar]) -> npt.NDArray[Scalar]:
+def _over_cells(reduce: np.ufunc, samples: npt.NDArray[Scalar], name: str, scratch: Scratch) -> npt.NDArray[Scalar]:
     """Each sample with those to its right, below and below right; on the border with what there is."""
-    reduced: npt.NDArray[Scalar] = samples.copy()
-    reduce(reduced[..., :-1], samples[..., 1:], out=reduced[..., :-1])
-    reduce(reduced[..., :-1, :], reduced[..., 1:, :], out=reduced[..., :-1, :])
+    kind = samples.dtype.type
+    across, reduced = (scratch.array(f"{name} {what}", samples.shape, kind) for what in ("across", "reduced"))
+    # Through row ends, because one long loop is faster than many short ones; what that mixes is put right.
+    reduce(samples.reshape(-1)[:-1], samples.reshape(-1)[1:], out=across.reshape(-1)[:-1])
+    across[..., -1] = samples[..., -1]
+    reduce(across[..., :-1, :], across[..., 1:, :], out=reduced[..., :-1, :])
+    reduced[..., -1, :] = across[..., -1, :]
     return reduced

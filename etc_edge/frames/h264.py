@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from fractions import Fraction
+from sys import getrefcount
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,9 @@ UInt8 = npt.NDArray[np.uint8]
 # Matrix coefficients and range by their numbers in ITU-T H.273 and in FFmpeg.
 BT601, VIDEO_RANGE = 6, 1
 
+# References to an array that only a track holds: its own, and the one that is made to count them.
+OURS = 2
+
 
 class H264Track:
     """The video stream of an output; its size is that of the first picture, rounded up to even numbers.
@@ -23,7 +27,7 @@ class H264Track:
         size_hw: height and width of the first picture, in pixels.
         fps: frames a second, exactly; what the stream says of itself.
         time_base: the unit of the times, in seconds.
-        options: of x264, such as `preset` and `crf`.
+        options: of x264, such as `preset` and `qp`.
         threads: of the encoder.
     """
 
@@ -41,6 +45,7 @@ class H264Track:
         height, width = size_hw
         self.size_hw = height + height % 2, width + width % 2
         self._stream.height, self._stream.width = self.size_hw
+        self._planes = np.empty((self.size_hw[0] * 3 // 2, self.size_hw[1]), np.uint8)
         self._stream.pix_fmt = "yuv420p"
         context = self._stream.codec_context
         context.time_base = time_base
@@ -55,10 +60,20 @@ class H264Track:
         import cv2
 
         # A quarter of the time that FFmpeg's own conversion takes.
-        planes = np.asarray(cv2.cvtColor(self._fitted(picture_rgb), cv2.COLOR_RGB2YUV_I420), np.uint8)
-        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        fitted, free = self._fitted(picture_rgb), self._free_planes()
+        planes = np.asarray(cv2.cvtColor(fitted, cv2.COLOR_RGB2YUV_I420, dst=free), np.uint8)
+        # Without a copy the frame keeps the array for as long as the encoder keeps the frame; PyAV 18 loses rows of
+        # heights that are no multiple of four.
+        whole = len(planes) % 6 == 0
+        frame = (av.VideoFrame.from_numpy_buffer if whole else av.VideoFrame.from_ndarray)(planes, format="yuv420p")
         frame.pts, frame.time_base = time, self._time_base
         self._container.mux(self._stream.encode(frame))
+
+    def _free_planes(self) -> UInt8:
+        """An array for a picture's planes: the last one, as long as no frame keeps it. Fresh memory costs more."""
+        if getrefcount(self._planes) > OURS:
+            self._planes = np.empty_like(self._planes)
+        return self._planes
 
     def finish(self) -> None:
         """Write what the encoder still holds."""

@@ -10,21 +10,18 @@ import numpy.typing as npt
 
 from etc_edge.core.labels import LabelSet
 from etc_edge.frames.frame import SegmentedFrame
-from etc_edge.frames.lettering import lettering, paste
+from etc_edge.frames.lettering import lettering
+from etc_edge.frames.panel import Color, Panel
 
 UInt8 = npt.NDArray[np.uint8]
-Color = tuple[int, int, int]
 
 WHITE: Color = (245, 245, 245)
 GREY: Color = (190, 194, 200)
 DIM: Color = (120, 124, 130)
-PANEL: Color = (18, 20, 24)
 # The legend's figures would flicker if they followed every frame.
 SMOOTHING = 0.12
 # How many frames figures stand before they are written anew: drawing letters costs more than all the rest.
 FIGURES_STAND = 8
-# How much of the picture shows through a panel.
-THROUGH = 0.3
 ABSENT = "-"
 
 
@@ -37,6 +34,7 @@ class Overlay:
         title: what to write above, such as the model's name.
         legend: whether to draw the bar with classes and their shares of the picture.
         clock: seconds that pass between frames, for the frame rate.
+        again: draw pictures of one size into the same array, for callers that are done with each before the next.
     """
 
     def __init__(
@@ -46,16 +44,19 @@ class Overlay:
         title: str = "",
         legend: bool = True,
         clock: Callable[[], float] = time.perf_counter,
+        again: bool = False,
     ) -> None:
         self._label_set = label_set
         self._opacity = opacity
         self._title = title
         self._legend = legend
         self._clock = clock
+        self._again = again
+        self._drawn: UInt8 | None = None
         self._palette = label_set.palette_rgb()
         self._shares: npt.NDArray[np.float64] | None = None
-        self._panel: _Panel | None = None
-        self._masks: list[UInt8] = []
+        self._below: Panel | None = None
+        self._above: Panel | None = None
         self._age = 0
         self._shape: tuple[int, ...] = ()
         self._last_s: float | None = None
@@ -64,7 +65,8 @@ class Overlay:
 
     def __call__(self, result: SegmentedFrame) -> UInt8:
         """Draw one result: uint8 (H, W, 3), red first, of the frame's size; the frame is left as it is."""
-        image = blend(result.frame.image_rgb, result.labels, self._palette, self._opacity)
+        image = blend(result.frame.image_rgb, result.labels, self._palette, self._opacity, self._drawn)
+        self._drawn = image if self._again else None
         self._take_time(result.latency_ms)
         self._grow_older(result.labels)
         if self._legend:
@@ -94,24 +96,30 @@ class Overlay:
             self._shares += SMOOTHING * (shares - self._shares)
 
     def _draw_title(self, image: UInt8) -> None:
-        size = _letter_px(image)
         if self._age == 0:
-            parts = [self._title] if self._title else []
-            if self._interval_s:
-                parts.append(f"{1 / self._interval_s:.1f} fps")
-            if self._latency_ms is not None:
-                parts.append(f"{self._latency_ms:.1f} ms")
-            self._masks = [lettering(part, size) for part in parts]
-        masks = self._masks
+            self._above = self._title_panel(image)
+        if self._above is not None:
+            height, width = self._above.size_hw
+            self._above.cover(image[:height, :width])
+
+    def _title_panel(self, image: UInt8) -> Panel | None:
+        """Title, frame rate and latency; None where there is nothing to say or no room."""
+        size = _letter_px(image)
+        parts = [self._title] if self._title else []
+        if self._interval_s:
+            parts.append(f"{1 / self._interval_s:.1f} fps")
+        if self._latency_ms is not None:
+            parts.append(f"{self._latency_ms:.1f} ms")
+        masks = [lettering(part, size) for part in parts]
         gap, margin = size, size // 2
         wide = sum(mask.shape[1] for mask in masks) + gap * (len(masks) - 1) + 2 * margin
         if not masks or wide > image.shape[1] or 3 * size > image.shape[0]:
-            return
-        _darken(image[: size + margin, :wide])
-        x = margin
+            return None
+        panel, x = Panel((size + margin, wide)), margin
         for place, mask in enumerate(masks):
-            paste(image, mask, x, margin // 2, WHITE if place == 0 and self._title else GREY)
+            panel.write(mask, x, margin // 2, WHITE if place == 0 and self._title else GREY)
             x += mask.shape[1] + gap
+        return panel
 
     def _draw_legend(self, image: UInt8) -> None:
         size, names = _letter_px(image), self._label_set.names
@@ -119,65 +127,29 @@ class Overlay:
         top = image.shape[0] - rows * row_px - size // 3
         if self._shares is None or columns == 0 or top < image.shape[0] // 2:
             return
-        if self._age == 0 or self._panel is None:
-            area = np.full((image.shape[0] - top, image.shape[1], 3), PANEL, np.uint8)
-            letters = np.zeros_like(area[..., 0])
+        if self._age == 0 or self._below is None:
+            self._below = Panel((image.shape[0] - top, image.shape[1]))
             for index, (name, figure) in enumerate(zip(names, map(_percent, self._shares.tolist()), strict=True)):
-                x = size // 2 + index % columns * cell
-                y = size // 6 + index // columns * row_px
-                self._draw_entry(area, letters, index, name, figure, (x, y), (cell, size))
-            self._panel = _Panel(area, letters)
-        self._panel.cover(image[top:])
+                place_xy = size // 2 + index % columns * cell, size // 6 + index // columns * row_px
+                self._draw_entry(self._below, index, name, figure, place_xy, (cell, size))
+        self._below.cover(image[top:])
 
     def _draw_entry(
-        self,
-        area: UInt8,
-        letters: UInt8,
-        index: int,
-        name: str,
-        figure: str,
-        place_xy: tuple[int, int],
-        extent: tuple[int, int],
+        self, panel: Panel, index: int, name: str, figure: str, place_xy: tuple[int, int], extent: tuple[int, int]
     ) -> None:
         """One class of the legend: a swatch, its name, its share; `extent` is a cell's width and a letter's height."""
         (x, y), (cell, size) = place_xy, extent
         inset = max(1, size // 6)
-        inside = slice(y + inset, y + size - inset), slice(x + inset, x + size - inset)
-        area[inside], letters[inside] = self._label_set.colors_rgb[index], 255
+        side = size - 2 * inset
         present = figure != ABSENT
         share = lettering(figure, size)
-        for mask, left, color in (
-            (lettering(name, size), x + size + size // 4, WHITE if present else DIM),
-            (share, x + cell - size // 2 - share.shape[1], GREY if present else DIM),
-        ):
-            paste(area, mask, left, y, color)
-            paste(letters[..., None], mask, left, y, (255,))
+        swatch = np.full((side, side), 255, np.uint8)
+        panel.write(swatch, x + inset, y + inset, self._label_set.colors_rgb[index])
+        panel.write(lettering(name, size), x + size + size // 4, y, WHITE if present else DIM)
+        panel.write(share, x + cell - size // 2 - share.shape[1], y, GREY if present else DIM)
 
 
-class _Panel:
-    """Something drawn on a dark ground that lets the picture through.
-
-    Args:
-        drawn: uint8 (H, W, 3), the ground included.
-        letters: uint8 (H, W), 255 where nothing of the picture shows through, 0 where the ground does.
-    """
-
-    def __init__(self, drawn: UInt8, letters: UInt8) -> None:
-        through = np.repeat((255 - letters)[..., None], 3, 2).astype(np.float32) * np.float32(THROUGH)
-        self._through = np.rint(through).astype(np.uint8)
-        # The ground's own part where the picture shows through; none of it is taken from letters.
-        ground = through / 255 * np.array(PANEL, np.float32)
-        self._added = np.rint(np.clip(drawn - ground, 0, 255)).astype(np.uint8)
-
-    def cover(self, area: UInt8) -> None:
-        """Lay it over a part of a picture, uint8 (H, W, 3)."""
-        import cv2
-
-        seen = cv2.multiply(area, self._through, scale=1 / 255)
-        np.copyto(area, cv2.add(seen, self._added, dst=seen))
-
-
-def blend(image_rgb: UInt8, labels: UInt8, palette_rgb: UInt8, opacity: float) -> UInt8:
+def blend(image_rgb: UInt8, labels: UInt8, palette_rgb: UInt8, opacity: float, out: UInt8 | None = None) -> UInt8:
     """Lay colours over a picture.
 
     Args:
@@ -185,10 +157,12 @@ def blend(image_rgb: UInt8, labels: UInt8, palette_rgb: UInt8, opacity: float) -
         labels: uint8 (H, W).
         palette_rgb: uint8 (256, 3), a colour for each label value.
         opacity: 0 shows the picture, 1 the colours.
+        out: where to, if it has the picture's shape.
     """
     import cv2
 
-    colors = cv2.applyColorMap(np.ascontiguousarray(labels), np.ascontiguousarray(palette_rgb[:, None]))
+    dst = out if out is not None and out.shape == image_rgb.shape else None
+    colors = cv2.applyColorMap(np.ascontiguousarray(labels), np.ascontiguousarray(palette_rgb[:, None]), dst)
     return np.asarray(cv2.addWeighted(image_rgb, 1 - opacity, colors, opacity, 0, dst=colors), np.uint8)
 
 
@@ -218,14 +192,6 @@ def _legend_grid(width: int, size: int, names: tuple[str, ...]) -> tuple[int, in
 
 def _percent(share: float) -> str:
     return ABSENT if share < 0.0005 else "<1%" if share < 0.01 else f"{share:.0%}"
-
-
-def _darken(area: UInt8) -> None:
-    import cv2
-
-    panel = np.empty_like(area)
-    panel[:] = PANEL
-    np.copyto(area, cv2.addWeighted(area, THROUGH, panel, 1 - THROUGH, 0))
 
 
 def _smooth(before: float | None, now: float) -> float:

@@ -38,7 +38,8 @@ class VideoSink(Sink):
         fps: frames a second, exactly.
         draw: makes the picture of a result, uint8 (H, W, 3), red first; `Overlay` is one.
         preset: x264's speed, from `ultrafast` to `veryslow`.
-        crf: x264's quality; 18 is nearly lossless, 28 is coarse.
+        qp: x264's quantizer of every picture, 0 to 51; 19 is nearly lossless, 29 is coarse.
+        crf: x264's quality in its place: files become smaller, and writing them takes longer.
         threads: of the encoder.
         timed: frames keep no rate, and have their times in milliseconds; else those near the rate's beat are put on it.
         sound: a video file whose sound goes with the pictures, as long as they last.
@@ -53,7 +54,8 @@ class VideoSink(Sink):
         fps: Fraction,
         draw: Callable[[SegmentedFrame], UInt8],
         preset: str = "ultrafast",
-        crf: int = 23,
+        qp: int = 24,
+        crf: int | None = None,
         threads: int = 1,
         timed: bool = False,
         sound: Path | None = None,
@@ -65,7 +67,7 @@ class VideoSink(Sink):
             )
         self.frames = 0
         self._fps, self._draw = Fraction(fps), draw
-        self._options = {"preset": preset, "crf": str(crf)}
+        self._options = {"preset": preset, **({"qp": str(qp)} if crf is None else {"crf": str(crf)})}
         self._threads = threads
         self._timed = timed
         self._unit_s = MILLISECOND if timed else 1 / (self._fps * PARTS_OF_A_FRAME)

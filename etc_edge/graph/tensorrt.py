@@ -13,6 +13,7 @@ from etc_edge.graph.load import OPSET, copy_model
 from etc_edge.graph.magnitudes import largest_magnitudes, seen_magnitudes
 from etc_edge.graph.passes.byte_borders import convert_bytes_at_borders
 from etc_edge.graph.passes.concatenated_pairs import drop_concatenated_pairs
+from etc_edge.graph.passes.constant_channels import balance_with_constant_channels
 from etc_edge.graph.passes.float8 import write_float8
 from etc_edge.graph.passes.float_beginning import keep_beginning_in_float
 from etc_edge.graph.passes.float_constants import drop_quantization, float_biases
@@ -38,7 +39,16 @@ SIGNED_PASSES: tuple[Callable[[onnx.ModelProto], None], ...] = (
 )
 """From the grids of any bundle to signed symmetric ones where TensorRT fuses them."""
 
-INT8_PASSES = (float_biases, keep_beginning_in_float, drop_idle_pairs, shift_rectified, *SIGNED_PASSES[1:])
+INT8_PASSES: tuple[Callable[[onnx.ModelProto], None], ...] = (
+    float_biases,
+    keep_beginning_in_float,
+    drop_idle_pairs,
+    drop_fused_pairs,
+    drop_concatenated_pairs,
+    balance_with_constant_channels,
+    shift_rectified,
+    make_grids_symmetric,
+)
 """The same for integer codes, of which a rectified activation would use half."""
 
 _CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear", "Cast", "Constant"})

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable
 
 import numpy as np
+import numpy.typing as npt
 
 from etc_edge.core.errors import EtcEdgeError
 from etc_edge.core.results import Latency
@@ -27,34 +28,31 @@ class LatencyHistogram:
     """
 
     def __init__(self) -> None:
-        self._durations_ms: list[float] = []
-        self._bins: list[int] | None = None
+        # In arrays: a list would hold an object of 32 bytes for each.
+        self._durations_ms = np.empty(EXACT, np.float64)
+        self._bins: npt.NDArray[np.int64] | None = None
         self._sum_ms, self._max_ms = 0.0, 0.0
         self.count = 0
 
     def add(self, duration_ms: float) -> None:
         """Record one duration in milliseconds."""
-        self.count += 1
+        if self.count < EXACT:
+            self._durations_ms[self.count] = duration_ms
+        else:
+            if self._bins is None:
+                self._bins = np.bincount([_bin(duration) for duration in self._durations_ms.tolist()], minlength=BINS)
+                self._durations_ms = np.empty(0, np.float64)
+            self._bins[_bin(duration_ms)] += 1
         self._sum_ms += duration_ms
         self._max_ms = max(self._max_ms, duration_ms)
-        if self._bins is not None:
-            self._bins[_bin(duration_ms)] += 1
-            return
-        self._durations_ms.append(duration_ms)
-        if len(self._durations_ms) > EXACT:
-            self._bins = [0] * BINS
-            for duration in self._durations_ms:
-                self._bins[_bin(duration)] += 1
-            self._durations_ms = []
+        self.count += 1
 
     def merge(self, other: LatencyHistogram) -> None:
         """Add what another has gathered."""
-        durations = other._durations_ms
+        durations = other._durations_ms[: other.count].tolist()
         if other._bins is not None:
             # The middle of a bin stands for what it counted, within half a per cent.
-            durations = [
-                LOWEST_MS * GROWTH ** (place + 0.5) for place, count in enumerate(other._bins) for _ in range(count)
-            ]
+            durations = np.repeat(LOWEST_MS * GROWTH ** (np.arange(BINS) + 0.5), other._bins).tolist()
         sum_ms, max_ms = self._sum_ms + other._sum_ms, max(self._max_ms, other._max_ms)
         for duration in durations:
             self.add(duration)
@@ -77,10 +75,11 @@ class LatencyHistogram:
         return Latency(mean=mean, p50=p50, p90=p90, p95=p95, p99=p99, max=self._max_ms)
 
     def _percentile_ms(self, percent: float) -> float:
-        if self._bins is None:
-            return float(np.percentile(self._durations_ms, percent))
-        cumulated = np.cumsum(self._bins)
-        place = int(np.searchsorted(cumulated, percent / 100 * (self.count - 1), side="right"))
+        # Durations first: they go when bins are there.
+        durations, count, bins = self._durations_ms, self.count, self._bins
+        if bins is None:
+            return float(np.percentile(durations[:count], percent))
+        place = int(np.searchsorted(np.cumsum(bins), percent / 100 * (count - 1), side="right"))
         return float(min(LOWEST_MS * GROWTH ** (place + 0.5), self._max_ms))
 
 

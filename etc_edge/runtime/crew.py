@@ -38,6 +38,11 @@ def shares(threads: int, frames: int | None = None, at_most: int = AT_MOST) -> l
     return [least + (number < more) for number in range(count)]
 
 
+SPARE = 4
+"""Frames asked about beyond those that members are at: a member that is done has its next one although whoever hands
+results on is behind."""
+
+
 class Crew(Generic[T]):
     """Callables that work at the same time, none of them on two frames.
 
@@ -54,7 +59,7 @@ class Crew(Generic[T]):
         for member in members:
             self._idle.put(member)
         self._pool = ThreadPoolExecutor(len(members), "etc-edge infer") if len(members) > 1 else None
-        self.ahead = len(members) + 1 if len(members) > 1 else 1
+        self.ahead = len(members) + SPARE if len(members) > 1 else 1
 
     def ask(self, frame_rgb: UInt8) -> Callable[[], T]:
         """Have a frame labelled; the answer waits for it, and raises what the member raised."""

@@ -261,11 +261,11 @@ def _sinks(
     sound = source.path if isinstance(source, VideoSource) else None
     for number, path in enumerate(outputs.videos, 1):
         sinks["video" if number == 1 else f"video {path.name}"] = stack.enter_context(
-            VideoSink(path, fps, Overlay(label_set, title=title), timed=source.live, sound=sound)
+            VideoSink(path, fps, Overlay(label_set, title=title, again=True), timed=source.live, sound=sound)
         )
     for name in outputs.others:
         if is_address(name):
-            stream = StreamSink(name, fps, Overlay(label_set, title=title), told=progress.say)
+            stream = StreamSink(name, fps, Overlay(label_set, title=title, again=True), told=progress.say)
             sinks[f"stream {stream.name}"] = stack.enter_context(stream)
         elif name == NULL:
             sinks[NULL] = stack.enter_context(NullSink())

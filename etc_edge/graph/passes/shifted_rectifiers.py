@@ -9,26 +9,26 @@ import numpy.typing as npt
 import onnx
 from onnx import numpy_helper
 
-from etc_edge.graph.bounds import activation_bounds
 from etc_edge.graph.load import replace_nodes
-from etc_edge.graph.passes.float_constants import real_values
-from etc_edge.graph.qdq import Pair, pairs
-from etc_edge.graph.view import GraphView, attributes, fresh_name, tensor_names
+from etc_edge.graph.rectified import Rectified, exact_at_borders, has_bias, real_weight, rectified_pairs
+from etc_edge.graph.view import GraphView, fresh_name, tensor_names
 
 LOWEST_CODE = -128
 
 
 def shift_rectified(model: onnx.ModelProto) -> None:
-    """Give what a convolution and a rectifier leave 255 signed steps instead of 127, in place.
+    """Give what a convolution (and an addition) and a rectifier leave 255 signed steps instead of 127, in place.
 
     With scale s and c = 128·s, `QuantizeLinear` of conv(x) + b − c saturates at −128 exactly where conv(x) + b is
     below 0, so it is the rectifier, and the codes are those of unsigned activations less 128. Whoever reads them has
-    c in every value and adds c · Σw to its bias for it. Nothing is added to the graph: biases change and the rectifier
-    goes, so that every fusion of TensorRT's stays.
+    c in every value: a convolution adds c · Σw to its bias for it, and an addition has c added to the bias of the
+    convolution that makes its other operand. Nothing is added to the graph: biases change and the rectifier goes, so
+    that every fusion of TensorRT's stays.
 
-    That is exact where every tap of the readers' weights falls on the tensor: convolutions with padding would take a
-    border of c for one of zeros, so a tensor that one of them reads stays as it is. So do grids that are signed
-    already, with which a network may have been trained. Biases must be float constants.
+    That is exact where every tap of the readers' weights falls on the tensor: a convolution with padding would take a
+    border of c for one of zeros, unless the weights of each tap sum to zero, which `balance_with_constant_channels`
+    sees to where it can. Other tensors stay as they are. So do grids that are signed already, with which a network may
+    have been trained. Biases must be float constants.
     """
     _Shifter(model).shift()
 
@@ -39,55 +39,34 @@ class _Shifter:
 
     def shift(self) -> None:
         dropped: set[str] = set()
-        for pair in pairs(self.view):
-            rectifier = self.view.producer.get(pair.tensor)
-            if rectifier is None or not self._saturation_rectifies(rectifier, pair):
-                continue
-            before = self.view.producer.get(rectifier.input[0])
-            readers = self.view.consumers.get(pair.dequantize.output[0], [])
-            if before is None or not self._takes_bias(before) or self.view.consumers[before.output[0]] != [rectifier]:
-                continue
-            if not readers or not all(_all_taps_inside(node) and self._takes_bias(node) for node in readers):
-                continue
-            offset = -LOWEST_CODE * pair.grid.scale
-            self._add_to_bias(before, np.array(-offset))
-            for node in readers:
-                self._add_to_bias(node, offset * self._sums_of_weights(node))
-            zero_point = self._initializer(f"{pair.tensor}_zero_point_shifted", np.array(0, np.int8))
-            pair.quantize.input[2] = pair.dequantize.input[2] = zero_point
-            before.output[0] = pair.tensor
-            dropped.add(rectifier.name)
+        for found in rectified_pairs(self.view):
+            if all(exact_at_borders(self.view, node) for node in found.convolutions):
+                self._shift(found)
+                dropped.add(found.rectifier.name)
         replace_nodes(self.model, [node for node in self.model.graph.node if node.name not in dropped])
 
-    def _saturation_rectifies(self, rectifier: onnx.NodeProto, pair: Pair) -> bool:
-        bounds, grid = activation_bounds(self.view, rectifier), pair.grid
-        if bounds is None or not grid.unsigned or self.view.consumers[pair.tensor] != [pair.quantize]:
-            return False
-        # A bound less than half a step inside the grid rounds to the grid's own.
-        return bounds[0] == grid.low == 0.0 and bounds[1] >= grid.high - 0.499 * grid.scale
-
-    def _takes_bias(self, node: onnx.NodeProto) -> bool:
-        if node.op_type != "Conv" or self._weight(node) is None:
-            return False
-        bias = self.view.constant(node.input[2]) if _has_bias(node) else None
-        return not _has_bias(node) or (bias is not None and bias.dtype == np.float32)
-
-    def _weight(self, node: onnx.NodeProto) -> npt.NDArray[Any] | None:
-        producer = self.view.producer.get(node.input[1])
-        if producer is not None and producer.op_type == "DequantizeLinear":
-            return real_values(self.view, producer)
-        return self.view.constant(node.input[1])
+    def _shift(self, found: Rectified) -> None:
+        pair = found.pair
+        offset = -LOWEST_CODE * pair.grid.scale
+        self._add_to_bias(found.writer, np.array(-offset))
+        for node in found.convolutions:
+            self._add_to_bias(node, offset * self._sums_of_weights(node))
+        for node in found.additions:
+            self._add_to_bias(node, np.array(offset))
+        zero_point = self._initializer(f"{pair.tensor}_zero_point_shifted", np.array(0, np.int8))
+        pair.quantize.input[2] = pair.dequantize.input[2] = zero_point
+        self.view.producer[found.rectifier.input[0]].output[0] = pair.tensor
 
     def _sums_of_weights(self, node: onnx.NodeProto) -> npt.NDArray[np.float64]:
-        weight = self._weight(node)
+        weight = real_weight(self.view, node)
         assert weight is not None
         sums: npt.NDArray[np.float64] = weight.astype(np.float64).sum(axis=tuple(range(1, weight.ndim)))
         return sums
 
     def _add_to_bias(self, node: onnx.NodeProto, added: npt.NDArray[np.float64]) -> None:
-        weight = self._weight(node)
+        weight = real_weight(self.view, node)
         assert weight is not None
-        bias = self.view.constant(node.input[2]) if _has_bias(node) else None
+        bias = self.view.constant(node.input[2]) if has_bias(node) else None
         changed = np.zeros(len(weight)) + (0.0 if bias is None else bias.astype(np.float64)) + added
         name = self._initializer(f"{node.name}_bias_shifted", changed.astype(np.float32))
         node.input[:] = [*node.input[:2], name]
@@ -97,13 +76,3 @@ class _Shifter:
         self.model.graph.initializer.append(numpy_helper.from_array(value, name))
         self.view.add_initializer(self.model.graph.initializer[-1])
         return name
-
-
-def _has_bias(node: onnx.NodeProto) -> bool:
-    return len(node.input) > 2 and bool(node.input[2])
-
-
-def _all_taps_inside(node: onnx.NodeProto) -> bool:
-    options = attributes(node)
-    unpadded = options.get("auto_pad", b"NOTSET") in (b"NOTSET", b"VALID")
-    return node.op_type == "Conv" and unpadded and not any(options.get("pads", [0]))

@@ -99,16 +99,49 @@ def test_any_size_any_logits(
 
 @pytest.mark.parametrize("upsampling", UPSAMPLINGS)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("dense_share", [0.0, 0.3, 1.0])
-def test_both_ways_of_computing(
-    kind: str, upsampling: Upsampling, dense_share: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(labels_head, "DENSE_SHARE", dense_share)
-    monkeypatch.setattr(labels_head, "TILES_TOGETHER", 50)
-    monkeypatch.setattr(labels_head, "PIXELS_TOGETHER", 300)
-    head, logits = LabelsHead((24, 32), (190, 256), upsampling, threads=2), made(kind, (11, 24, 32), 3)
-    np.testing.assert_array_equal(head(logits), expected(logits, (190, 256), upsampling))
+@pytest.mark.parametrize("together", [1, 300, 2**17])
+def test_parts_of_any_size(kind: str, upsampling: Upsampling, together: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(labels_head, "VALUES_TOGETHER", together)
+    size_hw, out_hw = ((24, 32), (190, 256)) if together > 1 else ((6, 8), (47, 64))
+    head, logits = LabelsHead(size_hw, out_hw, upsampling, threads=2), made(kind, (11, *size_hw), 3)
+    np.testing.assert_array_equal(head(logits), expected(logits, out_hw, upsampling))
     head.close()
+
+
+@pytest.mark.parametrize("out_hw", [(300, 7), (3, 260), (129, 130)])
+@pytest.mark.parametrize("kind", KINDS)
+def test_far_fewer_samples_than_pixels(kind: str, out_hw: Size) -> None:
+    """More pixels lie between two samples than a tile is long."""
+    logits = made(kind, (5, 3, 4), 7)
+    for upsampling in UPSAMPLINGS:
+        found = LabelsHead((3, 4), out_hw, upsampling)(logits)
+        np.testing.assert_array_equal(found, expected(logits, out_hw, upsampling))
+
+
+@pytest.mark.parametrize("size", [1e-42, 1e-30, 1e30])
+def test_logits_of_any_size(size: float) -> None:
+    """What is too small for float32's full precision ties more often; that it is no smaller than others is the same."""
+    logits = (made("random", (5, 12, 14), 0) * np.float32(size)).astype(np.float32)
+    for upsampling in UPSAMPLINGS:
+        found = LabelsHead((12, 14), (96, 112), upsampling)(logits)
+        np.testing.assert_array_equal(found, expected(logits, (96, 112), upsampling))
+
+
+def test_few_tiles_of_clear_logits_are_computed_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[int] = []
+    exactly = LabelsHead._label_exactly
+    monkeypatch.setattr(
+        LabelsHead,
+        "_label_exactly",
+        lambda self, logits, possible, tiles, labels: (
+            asked.append(len(tiles)),
+            exactly(self, logits, possible, tiles, labels),
+        ),
+    )
+    logits = made("smooth", (11, 24, 32), 3)
+    found = LabelsHead((24, 32), (192, 256), "half_pixel")(logits)
+    np.testing.assert_array_equal(found, expected(logits, (192, 256), "half_pixel"))
+    assert sum(asked) < 8
 
 
 def test_a_tie_made_by_rounding_goes_to_the_first_class() -> None:
@@ -145,8 +178,8 @@ def test_results_are_the_callers_own_and_logits_stay() -> None:
 
 def test_closing_ends_the_threads() -> None:
     before = threading.active_count()
-    head = LabelsHead((24, 32), (96, 128), "half_pixel", threads=3)
-    head(made("random", (5, 24, 32), 1))
+    head = LabelsHead((48, 64), (384, 512), "half_pixel", threads=3)
+    head(made("random", (5, 48, 64), 1))
     assert threading.active_count() > before
     head.close()
     head.close()

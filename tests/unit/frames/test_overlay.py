@@ -9,7 +9,8 @@ import pytest
 
 from etc_edge.core.labels import LabelSet
 from etc_edge.frames.frame import Frame, SegmentedFrame
-from etc_edge.frames.overlay import PANEL, Overlay, blend, class_shares
+from etc_edge.frames.overlay import Overlay, blend, class_shares
+from etc_edge.frames.panel import GROUND
 from etc_edge.frames.street.classes import STREET_CLASSES
 from tests.moving_square import picture, result
 
@@ -30,6 +31,20 @@ def test_blending_is_the_weighted_mean() -> None:
     np.testing.assert_array_equal(blend(image, labels, palette, 1.0), palette[labels])
 
 
+@pytest.mark.parametrize("opacity", [0.0, 0.25, 0.3, 0.5, 0.8, 1.0])
+def test_blending_is_that_mean_rounded_once(opacity: float) -> None:
+    """Every byte with every byte: (1 − opacity)·picture + opacity·colour in float32, halves to the even neighbour."""
+    image = np.repeat(np.repeat(np.arange(256, dtype=np.uint8)[None, :, None], 256, 0), 3, 2)
+    palette = np.stack([np.arange(256), np.arange(256)[::-1], np.full(256, 77)], 1).astype(np.uint8)
+    labels = np.repeat(np.arange(256, dtype=np.uint8)[:, None], 256, 1)
+    weights = np.float32(1 - opacity), np.float32(opacity)
+    expected = np.rint(image * weights[0] + palette[labels] * weights[1])
+    found = blend(image, labels, palette, opacity)
+    close = np.abs(image * (1 - opacity) + palette[labels] * opacity - expected)
+    np.testing.assert_array_equal(found[close < 0.499], expected[close < 0.499])
+    np.testing.assert_array_less(np.abs(found - expected), 1.5)
+
+
 def test_the_frame_stays_as_it_is() -> None:
     shown = result(0, (240, 320))
     before = shown.frame.image_rgb.copy()
@@ -37,6 +52,18 @@ def test_the_frame_stays_as_it_is() -> None:
     np.testing.assert_array_equal(shown.frame.image_rgb, before)
     assert drawn.shape == before.shape
     assert drawn.dtype == np.uint8
+
+
+def test_pictures_are_the_callers_own_unless_one_array_is_asked_for() -> None:
+    shown = [result(index, (240, 320)) for index in range(2)]
+    overlay, again = (Overlay(TWO, clock=clock(0.1), again=again) for again in (False, True))
+    first, second = overlay(shown[0]), overlay(shown[1])
+    assert not np.shares_memory(first, second)
+    drawn = again(shown[0])
+    np.testing.assert_array_equal(drawn, first)
+    assert np.shares_memory(again(shown[1]), drawn)
+    np.testing.assert_array_equal(drawn, second)
+    assert again(result(2, (48, 64))).shape == (48, 64, 3)
 
 
 def test_class_shares() -> None:
@@ -83,7 +110,7 @@ def test_the_picture_shows_through_the_legend_as_it_is_now() -> None:
     # Below the legend lie 0.3 of the picture, which is half the first class's colour, and 0.7 of the ground.
     half = [0.5 * value for value in STREET_CLASSES.colors_rgb[0]]
     for drawn, value in ((dark, 0), (light, 200)):
-        seen = [0.3 * (0.5 * value + color) + 0.7 * ground for color, ground in zip(half, PANEL, strict=True)]
+        seen = [0.3 * (0.5 * value + color) + 0.7 * ground for color, ground in zip(half, GROUND, strict=True)]
         assert drawn[corner].tolist() == pytest.approx(seen, abs=2)
     again = Overlay(STREET_CLASSES)(SegmentedFrame(Frame(np.full((288, 512, 3), 200, np.uint8), 0, 0.0), labels, 3.0))
     np.testing.assert_array_equal(light[150:], again[150:])  # what was kept from before is no other

@@ -42,7 +42,7 @@ def test_rate_and_pictures_come_back(suffix: str, rate: Fraction, tmp_path: Path
         assert np.abs(frame.image_rgb.astype(int) - picture(frame.index)).mean() < 6
 
 
-@pytest.mark.parametrize("size", [(47, 63), (48, 63), (47, 64), (1, 1), (17, 90)])
+@pytest.mark.parametrize("size", [(47, 63), (48, 63), (47, 64), (1, 1), (17, 90), (46, 64)])
 def test_odd_sizes_gain_a_row_or_a_column(size: tuple[int, int], tmp_path: Path) -> None:
     with VideoSink(tmp_path / "out.mp4", Fraction(25), plain, crf=8) as sink:
         shown = result(0, (48, 64))
@@ -54,6 +54,27 @@ def test_odd_sizes_gain_a_row_or_a_column(size: tuple[int, int], tmp_path: Path)
         assert source.size_hw == (size[0] + size[0] % 2, size[1] + size[1] % 2)
         found = next(iter(source)).image_rgb
     assert np.abs(found[: size[0], : size[1]].astype(int) - odd).mean() < 12
+
+
+def test_a_quantizer_is_kept_to_unless_a_quality_is_asked_for(tmp_path: Path) -> None:
+    """x264 writes its settings into the stream."""
+    for name, options, said in (("qp.mp4", {"qp": 30}, b"rc=cqp"), ("crf.mp4", {"crf": 30}, b"rc=crf")):
+        with VideoSink(tmp_path / name, Fraction(25), plain, **options) as sink:
+            sink.write(result(0))
+        assert said in (tmp_path / name).read_bytes()
+
+
+@pytest.mark.parametrize("size", [(48, 64), (46, 64)])
+def test_no_picture_is_written_over_before_it_is_encoded(size: tuple[int, int], tmp_path: Path) -> None:
+    """Every picture of one grey, and an encoder that looks at many before it writes one."""
+    with VideoSink(tmp_path / "out.mp4", Fraction(25), plain, preset="veryslow", qp=8, threads=4) as sink:
+        for index in range(60):
+            shown = result(index, size)
+            grey = np.full_like(shown.frame.image_rgb, 4 * index)
+            sink.write(type(shown)(type(shown.frame)(grey, index, index / 25), shown.labels, 1.0))
+    with open_source(tmp_path / "out.mp4") as source:
+        levels = [float(frame.image_rgb.mean()) for frame in source]
+    assert levels == pytest.approx([4 * index for index in range(60)], abs=2)
 
 
 def test_large_pictures_keep_their_colours(tmp_path: Path) -> None:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import tracemalloc
+from threading import Thread
+
 import numpy as np
 import pytest
 
@@ -27,9 +31,47 @@ def test_memory_does_not_grow() -> None:
     histogram = LatencyHistogram()
     for step in range(3 * EXACT):
         histogram.add(step % 50 + 0.5)
-    assert histogram._durations_ms == []
+    assert len(histogram._durations_ms) == 0
     assert histogram._bins is not None
     assert len(histogram._bins) < 5000
+
+
+@pytest.mark.parametrize("count", [EXACT - 1, 3 * EXACT])
+def test_a_duration_takes_no_more_than_eight_bytes(count: int) -> None:
+    durations = [index + 0.5 for index in range(count)]
+    gc.collect()
+    tracemalloc.start()
+    histogram = LatencyHistogram()
+    for duration in durations:
+        histogram.add(duration)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 8 * EXACT + 4096
+
+
+def test_figures_are_asked_for_while_another_thread_adds() -> None:
+    histogram, found = LatencyHistogram(), []
+    histogram.add(1.0)
+    adding = Thread(target=lambda: [histogram.add(1.0 + step % 7) for step in range(4 * EXACT)])
+    adding.start()
+    while adding.is_alive():
+        found.append(histogram.compute())
+    assert all(0.99 <= one.p50 <= one.p99 <= 7.1 for one in found)
+
+
+@pytest.mark.parametrize("count", [100, 3 * EXACT])
+def test_merging_gives_the_figures_of_all(count: int) -> None:
+    durations = np.random.default_rng(count).lognormal(3.0, 0.7, (2, count))
+    parts = [LatencyHistogram(), LatencyHistogram()]
+    for part, its in zip(parts, durations, strict=True):
+        for duration in its:
+            part.add(float(duration))
+    parts[0].merge(parts[1])
+    found = parts[0].compute()
+    expected = np.percentile(durations, [50, 90, 95, 99])
+    assert [found.p50, found.p90, found.p95, found.p99] == pytest.approx(list(expected), rel=0.011)
+    assert (parts[0].count, found.max) == (2 * count, float(durations.max()))
+    assert found.mean == pytest.approx(float(durations.mean()))
 
 
 def test_durations_beyond_the_bins_are_kept_in_the_outer_ones() -> None:
