@@ -28,7 +28,7 @@ class LatencyHistogram:
     """
 
     def __init__(self) -> None:
-        # In an array, since a list would hold an object of 32 bytes for each; filled, so that all memory is had at once.
+        # An array, since a list holds an object of 32 bytes for each; filled, so that all memory is had at once.
         self._durations_ms = np.full(EXACT, np.nan)
         self._bins: npt.NDArray[np.int64] | None = None
         self._sum_ms, self._max_ms = 0.0, 0.0
