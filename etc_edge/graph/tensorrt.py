@@ -21,7 +21,7 @@ from etc_edge.graph.passes.float_depthwise import keep_coarse_depthwise_in_float
 from etc_edge.graph.passes.fused_pairs import drop_fused_pairs
 from etc_edge.graph.passes.half_precision import LARGEST_HALF, overflowing_constants, write_half_precision
 from etc_edge.graph.passes.idle_pairs import drop_idle_pairs
-from etc_edge.graph.passes.shifted_rectifiers import shift_rectified
+from etc_edge.graph.passes.shifted_codes import shift_to_signed
 from etc_edge.graph.passes.symmetric_grids import make_grids_symmetric
 from etc_edge.graph.qdq import pairs
 from etc_edge.graph.simplify import drop_unused
@@ -47,7 +47,7 @@ INT8_PASSES: tuple[Callable[[onnx.ModelProto], None], ...] = (
     drop_fused_pairs,
     drop_concatenated_pairs,
     balance_with_constant_channels,
-    shift_rectified,
+    shift_to_signed,
     keep_coarse_depthwise_in_float,
     make_grids_symmetric,
 )
