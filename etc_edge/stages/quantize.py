@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -33,7 +34,7 @@ from etc_edge.data.sampling import (
 from etc_edge.flow.base import open_flow
 from etc_edge.frames.preprocess import fit_frame
 from etc_edge.graph.bounds import with_divided_bounds
-from etc_edge.graph.grid import Grid, Scheme
+from etc_edge.graph.grid import Scheme
 from etc_edge.graph.heads import output_logits
 from etc_edge.graph.load import check_model, load_model, to_bytes
 from etc_edge.graph.operations import node_macs
@@ -48,6 +49,7 @@ from etc_edge.quantization.quantize import node_weight_scales, quantized_graph
 from etc_edge.quantization.ranges import Ranges, TensorRange, encode_ranges, load_ranges
 from etc_edge.quantization.recipe import QuantizeRecipe
 from etc_edge.quantization.refinement import Candidates, Refinement, refine
+from etc_edge.quantization.signed_tensors import with_signed_tensors
 from etc_edge.quantization.steadiness import read_pairs
 from etc_edge.quantization.weights import Granularity
 from etc_edge.stages.export import labels_of
@@ -62,10 +64,13 @@ SCHEMES: dict[str, Scheme] = {
     "cpu": "affine",
     "onnxruntime": "affine",
     "openvino": "affine",
-    "tensorrt": "symmetric",
+    "tensorrt": "affine",
     "torch_tensorrt": "symmetric",
 }
 """The grid that each target computes on; a bundle runs on the others too, where its codes mean the same numbers."""
+
+BY_TENSOR = frozenset({"tensorrt"})
+"""Targets whose lowering keeps unsigned codes where it can; the other tensors are symmetric."""
 
 EQUALIZED_TOLERANCE = 1e-3
 """Largest difference of logits that rounding of equalised weights makes, in parts of the largest logit."""
@@ -109,7 +114,7 @@ def quantize(
         out: the bundle to write, `NAME.etc`.
         recipe: observer, calibration frames and what stays in float.
         data: the data set to calibrate on; not needed where `ranges` are given.
-        target: decides on unsigned affine or signed symmetric activations.
+        target: decides on unsigned affine or signed symmetric activations, all of them or each for itself.
         ranges: a `ranges.json` to use instead of calibrating; all but the recipe's `keep_float` then says nothing, and
             what either of the two keeps in float stays there.
         progress: told what goes on.
@@ -145,6 +150,9 @@ def quantize(
         equalized = equalized_graph(model, factors)
         statistics = observe(equalized, names, images)
         chosen_ranges = choose_ranges(statistics, placement, observer, scheme)
+        if target in BY_TENSOR:
+            symmetric = partial(choose_ranges, statistics, placement, observer, "symmetric")
+            chosen_ranges = with_signed_tensors(equalized, placement, chosen_ranges, recipe.weights, symmetric)
         corrections: dict[str, list[float]] = {}
         if recipe.bias_correction:
             seen = track(
@@ -175,6 +183,10 @@ def quantize(
     else:
         given = msgspec.structs.replace(given, keep_float=keep_float)
         _check_factors(model, given.equalization, source)
+        if target in BY_TENSOR and not any(span.scheme for span in given.tensors.values()):
+            equalized = equalized_graph(model, given.equalization)
+            signed = with_signed_tensors(equalized, placement, given.tensors, given.weights)
+            given = msgspec.structs.replace(given, tensors=signed)
     seconds = time.perf_counter() - begun
     progress.say("writing the INT8 graph")
     corrected = _corrected(equalized_graph(model, given.equalization), given.bias_correction, placement)
@@ -284,7 +296,7 @@ def _corrections(
     frames: Iterable[npt.NDArray[np.uint8]],
 ) -> dict[str, list[float]]:
     """Corrections of biases of an equalised float graph, as ranges keep them."""
-    grids = {name: Grid.covering(span.low, span.high, scheme) for name, span in ranges.items()}
+    grids = {name: span.grid(scheme) for name, span in ranges.items()}
     scales = node_weight_scales(GraphView(model), placement, grids, granularity)
     inputs = correctable(model, placement)
     means = channel_means(model, list(dict.fromkeys(inputs.values())), frames)
@@ -336,4 +348,6 @@ def _described(recipe: QuantizeRecipe, ranges: Ranges, scheme: Scheme) -> dict[s
     plain: dict[str, Any] = msgspec.to_builtins(recipe)
     described = {name: plain[name] for name in QuantizeRecipe.__struct_fields__}
     found = {"observer": ranges.observer, "weights": ranges.weights, "bias_correction": bool(ranges.bias_correction)}
-    return {**described, **found, "data": ranges.data, "scheme": scheme}
+    schemes = {span.scheme or scheme for span in ranges.tensors.values()}
+    kind = next(iter(schemes)) if len(schemes) == 1 else "mixed"
+    return {**described, **found, "data": ranges.data, "scheme": kind}
