@@ -27,6 +27,7 @@ GRAPH_ROOMS = (
     "etc_edge.quantization",
     "etc_edge.stages.dry_run",
     "etc_edge.stages.export",
+    "etc_edge.stages.calibration",
     "etc_edge.stages.quantize",
     "etc_edge.stages.search",
     "etc_edge.stages.sensitivity",

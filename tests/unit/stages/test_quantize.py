@@ -244,7 +244,7 @@ def test_an_interrupted_calibration_leaves_nothing(
             raise KeyboardInterrupt
         return np.ascontiguousarray(image[: size_hw[0], : size_hw[1]])
 
-    monkeypatch.setattr("etc_edge.stages.quantize.fit_frame", interrupted)
+    monkeypatch.setattr("etc_edge.stages.calibration.fit_frame", interrupted)
     with pytest.raises(KeyboardInterrupt):
         quantize(floating.path, tmp_path / "q.etc", RECIPE, DATA)
     assert list(tmp_path.iterdir()) == []
