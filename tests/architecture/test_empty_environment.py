@@ -25,6 +25,7 @@ from tests.architecture.package_files import (
 GRAPH_ROOMS = (
     "etc_edge.graph",
     "etc_edge.quantization",
+    "etc_edge.stages.calibration",
     "etc_edge.stages.dry_run",
     "etc_edge.stages.export",
     "etc_edge.stages.calibration",
