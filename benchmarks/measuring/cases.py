@@ -10,6 +10,11 @@ from measuring.inputs import HOLD_OUT, Inputs
 
 DEEP, COMPACT, SMALL = "pspnet18", "pspnet_mobilenetv2", SHIPPED.stem
 MEMORY_FRAMES = 5000
+# Frames of a turn and turns of each side: a turn takes a second or two and a case about two minutes, so that all cases
+# fit into an hour in which a machine does nothing else.
+TURNS = {DEEP: (40, 4), COMPACT: (150, 4), SMALL: (300, 4)}
+# Frames of a turn for the authors' way, which opens the video anew each time.
+AUTHORS_FRAMES = 96
 
 Arguments = Callable[[Inputs, str], list[str]]
 
@@ -63,9 +68,11 @@ def _calibration(inputs: Inputs, network: str) -> list[str]:
 
 def _end_to_end(inputs: Inputs, network: str) -> list[str]:
     memory = MEMORY_FRAMES if inputs.frames is None else 10 * inputs.frames
+    frames, rounds = TURNS[network]
     given = [str(inputs.int8(network)), "--source", inputs.footage_for(network)]
-    # Memory does not depend on the network: the fast ones are enough.
-    watched = ["--memory", str(memory)] if network != DEEP else []
+    given += ["--frames", str(frames), "--rounds", str(rounds)]
+    # Memory does not depend on the network: the fastest is enough.
+    watched = ["--memory", str(memory)] if network == SMALL else []
     # Where the network takes least time, what is around it weighs most.
     beside = ["--peers-goal", "1.5"] if network == SMALL else []
     return [*given, *watched, *beside, *inputs.trial("--frames", "--rounds")]
@@ -82,7 +89,8 @@ def _one_pass(inputs: Inputs, network: str) -> list[str]:
 
 
 def _authors_way(inputs: Inputs, network: str) -> list[str]:
-    return [str(inputs.weights(network)), *_turns(inputs, network)]
+    given = [str(inputs.weights(network)), str(inputs.int8(network)), "--source", inputs.footage_for(network)]
+    return [*given, "--frames", str(AUTHORS_FRAMES), *inputs.trial("--frames", "--rounds")]
 
 
 def _outside_tools(inputs: Inputs, network: str) -> list[str]:

@@ -132,12 +132,12 @@ class LabelsHead:
         label, close = _first_largest(logits, slack)
         possible = _possible(logits, slack, self._scratch)
         undecided = _undecided(label, close, self._scratch)
-        counts = np.where(undecided, possible.sum(0, dtype=np.intp), 0)
+        counts = np.where(undecided, possible.sum(0, dtype=np.uint16), np.uint16(0))
         counts = counts.take(self._columns.tile_before, 1).take(self._rows.tile_before, 0).reshape(-1)
         labels = label.take(self._columns.before, 1).take(self._rows.before, 0)
         # Those with as many candidates stand together: each is computed for as many as the first of its part.
         tiles = np.flatnonzero(counts)
-        tiles = tiles[np.argsort(-counts[tiles], kind="stable")]
+        tiles = tiles[np.argsort(~counts[tiles], kind="stable")]
         unsure = self._share(counts, tiles, lambda part: self._label(logits, possible, part, labels))
         if unsure:
             self._share(
@@ -150,7 +150,7 @@ class LabelsHead:
         if self._pool is not None:
             self._pool.shutdown()
 
-    def _share(self, counts: Indices, tiles: Indices, work: Callable[[Indices], T]) -> list[T]:
+    def _share(self, counts: npt.NDArray[np.uint16], tiles: Indices, work: Callable[[Indices], T]) -> list[T]:
         """Do `work` on some tiles at a time, in every thread there is; `counts` are candidates of all tiles."""
         tall, wide = len(self._rows.tile_pixels), len(self._columns.tile_pixels)
         several = int(np.count_nonzero(counts[tiles] > 2))

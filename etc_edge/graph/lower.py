@@ -10,6 +10,7 @@ import onnx
 from etc_edge.graph.load import copy_model
 from etc_edge.graph.passes.byte_borders import convert_bytes_at_borders
 from etc_edge.graph.passes.byte_pairs import limit_byte_pairs
+from etc_edge.graph.passes.frame_rows import normalise_rows
 from etc_edge.graph.passes.fused_pairs import drop_fused_pairs
 from etc_edge.graph.passes.integer_operators import fuse_integer_operators
 from etc_edge.graph.passes.labels_head import compare_classes
@@ -25,16 +26,30 @@ Target = Literal[
 """An engine, and whether the processor's byte products saturate (`core.environment.byte_products_saturate`)."""
 
 PASSES: dict[str, tuple[Callable[[onnx.ModelProto], None], ...]] = {
-    "onnxruntime": (shift_to_unsigned, drop_saturated_activations, fuse_integer_operators, drop_unused),
+    "onnxruntime": (
+        shift_to_unsigned,
+        drop_saturated_activations,
+        fuse_integer_operators,
+        normalise_rows,
+        drop_unused,
+    ),
     "onnxruntime-saturating": (
         shift_to_unsigned,
         shift_weights_to_unsigned,
         drop_saturated_activations,
         fuse_integer_operators,
+        normalise_rows,
         drop_unused,
     ),
-    "openvino": (shift_to_unsigned, drop_fused_pairs, compare_classes, drop_unused),
-    "openvino-saturating": (shift_to_unsigned, limit_byte_pairs, drop_fused_pairs, compare_classes, drop_unused),
+    "openvino": (shift_to_unsigned, drop_fused_pairs, compare_classes, normalise_rows, drop_unused),
+    "openvino-saturating": (
+        shift_to_unsigned,
+        limit_byte_pairs,
+        drop_fused_pairs,
+        compare_classes,
+        normalise_rows,
+        drop_unused,
+    ),
     "tensorrt": (
         *INT8_PASSES,
         convert_bytes_at_borders,
@@ -46,7 +61,7 @@ PASSES: dict[str, tuple[Callable[[onnx.ModelProto], None], ...]] = {
 
 
 def lower(model: onnx.ModelProto, target: Target) -> onnx.ModelProto:
-    """A copy of a bundle's graph in the form that `target` runs fastest; a float graph comes back as it is."""
+    """A copy of a bundle's graph in the form that `target` runs fastest; in a float graph little changes."""
     lowered = copy_model(model)
     for apply in PASSES[target]:
         apply(lowered)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import onnx
 
 from etc_edge.graph.bounds import activation_bounds
-from etc_edge.graph.rectified import weight_codes
+from etc_edge.graph.shiftable import weight_codes
 from etc_edge.graph.view import GraphView, attributes
 
 _KEEPING_ZERO = frozenset({"Relu", "Clip", "QuantizeLinear", "DequantizeLinear"})

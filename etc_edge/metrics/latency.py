@@ -28,8 +28,8 @@ class LatencyHistogram:
     """
 
     def __init__(self) -> None:
-        # In arrays: a list would hold an object of 32 bytes for each.
-        self._durations_ms = np.empty(EXACT, np.float64)
+        # An array, since a list holds an object of 32 bytes for each; filled, so that all memory is had at once.
+        self._durations_ms = np.full(EXACT, np.nan)
         self._bins: npt.NDArray[np.int64] | None = None
         self._sum_ms, self._max_ms = 0.0, 0.0
         self.count = 0

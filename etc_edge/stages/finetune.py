@@ -265,8 +265,8 @@ def _graphs(int8: Bundle, reference: Bundle) -> Graphs:
         CalibrationError: its ranges were made for another float graph.
     """
     from etc_edge.graph.load import load_model
+    from etc_edge.quantization.prepared_graph import equalized_graph
     from etc_edge.quantization.ranges import load_ranges
-    from etc_edge.stages.quantize import equalized_graph
     from etc_edge.training.finetuning.run import Graphs
 
     if int8.ranges_path is None:

@@ -21,7 +21,7 @@ from etc_edge.training.embedding import Embedding
 from etc_edge.training.interruption import Interruption, deferred_interruption
 from etc_edge.training.journal import Journal
 from etc_edge.training.normalisation import Normalisation
-from etc_edge.training.optimisation import MovingAverage, StartBlend, set_rate
+from etc_edge.training.optimisation import MovingAverage, set_rate
 from etc_edge.training.plan import Plan
 from etc_edge.training.precision import autocast_type
 from etc_edge.training.processes import Processes, is_lost_process
@@ -99,8 +99,7 @@ class Trained:
     """A finished run.
 
     Args:
-        network: to release: the moving average where there is one, blended with the start where the recipe says so,
-            the best where the examination chooses.
+        network: to release: the moving average where there is one, the best where the examination chooses.
         iterations: steps done.
         watch: what examinations found.
     """
@@ -135,7 +134,6 @@ class Training:
         self.network = self.processes.shared_norms(learner.network)
         self.optimizer = learner.optimizer(self.network, self.loss.modules)
         self.average = None if recipe.ema_decay is None else MovingAverage(self.network, recipe.ema_decay)
-        self.blend = StartBlend(self.network, recipe.start_share) if recipe.start_share else None
         self.wrapped = self.processes.wrap(self.network)
         embedding = Embedding(self.network) if self.loss.needs_features else None
         self.forward = Forward(
@@ -270,8 +268,7 @@ class Training:
         return {**figures, "lr": rate}
 
     def _judged(self) -> nn.Module:
-        reached = self.network if self.average is None else self.average.network
-        return reached if self.blend is None else self.blend.of(reached)
+        return self.network if self.average is None else self.average.network
 
     def _examined(self) -> bool:
         """Examine the network if it is time; the first process does. Whether it was time."""
@@ -307,7 +304,6 @@ class Training:
                 self.network.state_dict(),
                 self.optimizer.state_dict(),
                 average,
-                None if self.blend is None else self.blend.start,
                 self.loss.modules.state_dict(),
                 self.watch.state(),
                 self.watch.chosen,
@@ -327,8 +323,6 @@ class Training:
         self.optimizer.load_state_dict(snapshot.optimizer)
         if self.average is not None and snapshot.average is not None:
             self.average.network.load_state_dict(snapshot.average)
-        if self.blend is not None and snapshot.start is not None:
-            self.blend.start = snapshot.start
         self.iteration = snapshot.iteration
         self.watch.restore(snapshot.watched, snapshot.chosen)
         restore_generators(snapshot.generators)

@@ -1,4 +1,4 @@
-"""Optimiser, learning rate, and what is made of the weights: their moving average, a blend with the start."""
+"""Optimiser, learning rate and the moving average of the weights."""
 
 from __future__ import annotations
 
@@ -75,32 +75,3 @@ class MovingAverage:
             else:
                 value.copy_(state[key])
         torch._foreach_lerp_(averaged, current, 1.0 - keep)
-
-
-class StartBlend:
-    """Weights between the start of a run and what it has come to: share · start + (1 − share) · reached.
-
-    Two solutions that training joins without leaving a basin are often both beaten by what lies between them, on data
-    that is not quite like the training data above all (Wortsman et al., "Robust fine-tuning of zero-shot models",
-    CVPR 2022, equation 1).
-
-    Args:
-        network: the start, copied.
-        share: of the start, from 0 to 1.
-    """
-
-    def __init__(self, network: nn.Module, share: float) -> None:
-        self.network = copy.deepcopy(network).eval().requires_grad_(False)
-        self.start = {key: value.clone() for key, value in self.network.state_dict().items()}
-        self._share = share
-
-    @torch.no_grad()
-    def of(self, reached: nn.Module) -> nn.Module:
-        """The blend of the start and of a network's present weights and running statistics, in a network of its own."""
-        state = reached.state_dict()
-        for key, value in self.network.state_dict().items():
-            if value.is_floating_point():
-                torch.lerp(state[key], self.start[key].to(value.device), self._share, out=value)
-            else:
-                value.copy_(state[key])
-        return self.network

@@ -153,7 +153,6 @@ class LearningRecipe(_Recipe, frozen=True, kw_only=True):
         losses: terms of the loss and their weights.
         schedule: see there.
         ema_decay: keep a moving average of the weights and release that; None for no average.
-        start_share: share of the start's weights in what is examined and released; see StartBlend.
         seed: of the weights, the order and the augmentation.
         precision: `auto` takes bf16 where the processor has it.
         workers: processes that read and augment.
@@ -164,7 +163,6 @@ class LearningRecipe(_Recipe, frozen=True, kw_only=True):
     losses: Annotated[tuple[LossRecipe, ...], msgspec.Meta(min_length=1)] = (CrossEntropyRecipe(),)
     schedule: ScheduleRecipe = ScheduleRecipe()
     ema_decay: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] | None = None
-    start_share: Share = 0.0
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     precision: Literal["auto", "bf16", "fp32"] = "auto"
     workers: Annotated[int, msgspec.Meta(ge=0)] = 2

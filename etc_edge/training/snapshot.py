@@ -14,7 +14,7 @@ import torch
 from etc_edge.core.atomic import atomic_file
 from etc_edge.core.errors import CheckpointError
 
-VERSION = 4
+VERSION = 3
 # What torch and our own unpacking raise on a file that is cut short or something else.
 _UNREADABLE = (
     pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError, TypeError, AttributeError,
@@ -30,7 +30,6 @@ class Snapshot:
         recipe: the recipe as JSON, to refuse a resumption with another one.
         network, optimizer: their state dicts.
         average: state dict of the moving average, or None.
-        start: state dict of what the run began with, where it is blended with that, or None.
         terms: state dict of those terms of the loss that learn.
         watched: what was found on frames kept out of training so far; see Watch.
         chosen: state dict of the weights that were best there, or None.
@@ -42,7 +41,6 @@ class Snapshot:
     network: dict[str, Any]
     optimizer: dict[str, Any]
     average: dict[str, Any] | None
-    start: dict[str, Any] | None
     terms: dict[str, Any]
     watched: dict[str, Any]
     chosen: dict[str, Any] | None

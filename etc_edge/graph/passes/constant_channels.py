@@ -13,12 +13,12 @@ from onnx import helper, numpy_helper
 
 from etc_edge.graph.load import replace_nodes
 from etc_edge.graph.operations import node_macs
-from etc_edge.graph.rectified import (
-    Rectified,
+from etc_edge.graph.shiftable import (
+    Shiftable,
     exact_at_borders,
     has_bias,
     real_weight,
-    rectified_pairs,
+    shiftable_pairs,
     sums_of_taps,
 )
 from etc_edge.graph.view import GraphView, fresh_name, tensor_names
@@ -35,7 +35,7 @@ LARGEST_CODE = 127
 
 
 def balance_with_constant_channels(model: onnx.ModelProto) -> None:
-    """Widen what padded convolutions read by channels of zeros, in place, so that `shift_rectified` is exact there.
+    """Widen what padded convolutions read by channels of zeros, in place, so that `shift_to_signed` is exact there.
 
     The convolution that writes a rectified activation gets outputs with weight 0 and a bias that the rectifier makes 0.
     Those that read it get weights for them that bring the sum of each tap to zero. The network computes what it did,
@@ -58,8 +58,8 @@ def balance_with_constant_channels(model: onnx.ModelProto) -> None:
             _Widener(model, view, plan, added).widen()
 
 
-def _unbalanced(view: GraphView) -> Iterable[Rectified]:
-    for found in rectified_pairs(view):
+def _unbalanced(view: GraphView) -> Iterable[Shiftable]:
+    for found in shiftable_pairs(view):
         if not all(exact_at_borders(view, node) for node in found.convolutions):
             yield found
 
@@ -83,9 +83,11 @@ class _Widener:
         self.model, self.view, self.plan, self.added = model, view, plan, added
         self.taken, self.names = tensor_names(model), {node.name for node in model.graph.node}
         self.before: dict[str, list[onnx.NodeProto]] = {}
-        rectified = [one for one in rectified_pairs(view) if one.pair.tensor in plan.tensors]
+        rectified = [one for one in shiftable_pairs(view) if one.rectifier is not None]
         # By a whole grid below zero, so that no rounding on the way lifts it.
-        self.lowest = {one.writer.name: -256.0 * one.pair.grid.scale for one in rectified}
+        self.lowest = {
+            one.writer.name: -256.0 * one.pair.grid.scale for one in rectified if one.pair.tensor in plan.tensors
+        }
 
     def widen(self) -> None:
         for node in self.plan.writers:

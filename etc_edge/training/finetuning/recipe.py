@@ -87,7 +87,6 @@ class FinetuneRecipe(_Recipe, frozen=True, kw_only=True):
         losses: terms and weights. With cross_entropy labelled frames are needed; the teacher of single_frame and
             pairwise is the float bundle that the INT8 one was made from.
         ema_decay: average the weights and scales, and keep the average; None for no average.
-        start_share: share of the calibrated graph's weights and scales in what is examined and kept; see StartBlend.
         examination: how it is watched.
         seed: of order and augmentation.
         workers: processes that read and augment.
@@ -105,7 +104,6 @@ class FinetuneRecipe(_Recipe, frozen=True, kw_only=True):
     pairs: PairsRecipe | None = StillsRecipe()
     losses: Annotated[tuple[LossRecipe, ...], msgspec.Meta(min_length=1)] = LABEL_FREE
     ema_decay: Annotated[float, msgspec.Meta(gt=0.0, lt=1.0)] | None = 0.98
-    start_share: Share = 0.0
     examination: ExaminationRecipe = ExaminationRecipe()
     seed: Annotated[int, msgspec.Meta(ge=0)] = 0
     workers: Annotated[int, msgspec.Meta(ge=0)] = 1
@@ -130,7 +128,6 @@ class FinetuneRecipe(_Recipe, frozen=True, kw_only=True):
             losses=self.losses,
             schedule=schedule,
             ema_decay=self.ema_decay,
-            start_share=self.start_share,
             seed=self.seed,
             precision="fp32",
             workers=self.workers,

@@ -28,7 +28,6 @@ RECIPE = {
     "schedule": {"epochs": 3, "batch_size": 4},
     "optimizer": {"lr": 0.02},
     "ema_decay": 0.9,
-    "start_share": 0.2,
     "workers": 0,
     "checkpoint_every_s": 0,
 }

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from etc_edge.models.table import build_network
-from etc_edge.training.optimisation import MovingAverage, StartBlend, make_optimizer, set_rate
+from etc_edge.training.optimisation import MovingAverage, make_optimizer, set_rate
 from etc_edge.training.recipe import OptimizerRecipe, ScheduleRecipe
 
 
@@ -62,20 +62,3 @@ def test_the_average_by_hand() -> None:
     average.update(network, step=0)  # at first it keeps only a tenth
     assert float(average.network.weight) == pytest.approx(2.9)
     assert not average.network.training
-
-
-def test_a_blend_with_the_start_by_hand() -> None:
-    network = nn.BatchNorm1d(1)
-    blend = StartBlend(network, share=0.25)
-    with torch.no_grad():
-        network.weight.fill_(5.0)  # from 1
-        network.running_mean.fill_(8.0)  # from 0
-        network.num_batches_tracked.fill_(7)
-    for _ in range(2):  # it does not drift
-        blended = blend.of(network)
-        assert isinstance(blended, nn.BatchNorm1d)
-        assert float(blended.weight) == 4.0
-        assert float(blended.running_mean) == 6.0
-        assert int(blended.num_batches_tracked) == 7
-    assert float(network.weight.detach()) == 5.0, "what is trained goes its own way"
-    assert not blended.training

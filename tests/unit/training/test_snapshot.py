@@ -25,9 +25,7 @@ def draws() -> tuple[float, float, float]:
 
 def test_generators_go_on_where_they_were(tmp_path: Path) -> None:
     draws()
-    snapshot = Snapshot(
-        7, "{}", {"w": torch.ones(2)}, {}, None, None, {}, {"last": {"miou": 0.5}}, None, generator_states()
-    )
+    snapshot = Snapshot(7, "{}", {"w": torch.ones(2)}, {}, None, {}, {"last": {"miou": 0.5}}, None, generator_states())
     save_snapshot(snapshot, tmp_path / "a.pt")
     expected = draws()
     draws()

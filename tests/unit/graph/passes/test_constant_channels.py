@@ -14,7 +14,7 @@ from etc_edge.graph.load import check_model, copy_model
 from etc_edge.graph.passes import constant_channels
 from etc_edge.graph.passes.constant_channels import MULTIPLE, balance_with_constant_channels
 from etc_edge.graph.passes.float_constants import float_biases
-from etc_edge.graph.passes.shifted_rectifiers import shift_rectified
+from etc_edge.graph.passes.shifted_codes import shift_to_signed
 from etc_edge.graph.passes.symmetric_grids import make_grids_symmetric
 from etc_edge.graph.qdq import QuantizationPlan, insert_qdq, pairs
 from etc_edge.graph.view import GraphView
@@ -108,7 +108,7 @@ def balanced(model: onnx.ModelProto) -> onnx.ModelProto:
 
 def shifted(model: onnx.ModelProto) -> onnx.ModelProto:
     copy = copy_model(model)
-    shift_rectified(copy)
+    shift_to_signed(copy)
     check_model(copy, "here")
     return copy
 

@@ -1,4 +1,4 @@
-"""Rectified activations on all 256 signed codes: real zero is the lowest code instead of the middle one."""
+"""Unsigned codes as signed ones 128 lower: what they stand for is moved by biases, since zero points must be 0."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ import onnx
 from onnx import numpy_helper
 
 from etc_edge.graph.load import replace_nodes
-from etc_edge.graph.rectified import Rectified, exact_at_borders, has_bias, real_weight, rectified_pairs
+from etc_edge.graph.shiftable import Shiftable, exact_at_borders, has_bias, real_weight, shiftable_pairs
 from etc_edge.graph.view import GraphView, fresh_name, tensor_names
 
-LOWEST_CODE = -128
 
+def shift_to_signed(model: onnx.ModelProto) -> None:
+    """Give activations 255 signed steps where a symmetric grid would have fewer, in place.
 
-def shift_rectified(model: onnx.ModelProto) -> None:
-    """Give what a convolution (and an addition) and a rectifier leave 255 signed steps instead of 127, in place.
-
-    With scale s and c = 128·s, `QuantizeLinear` of conv(x) + b − c saturates at −128 exactly where conv(x) + b is
-    below 0, so it is the rectifier, and the codes are those of unsigned activations less 128. Whoever reads them has
-    c in every value: a convolution adds c · Σw to its bias for it, and an addition has c added to the bias of the
-    convolution that makes its other operand. Nothing is added to the graph: biases change and the rectifier goes, so
-    that every fusion of TensorRT's stays.
+    With scale s, zero point z and c = (128 − z)·s, `QuantizeLinear` of conv(x) + b − c with zero point 0 gives the
+    unsigned codes less 128, and whoever reads them has c too little in every value: a convolution adds c · Σw to its
+    bias for it, and an addition has c added to the bias of the convolution that makes its other operand. For what a
+    rectifier leaves, z = 0, a symmetric grid would have 127 steps; codes saturate at −128 exactly where conv(x) + b is
+    below 0, so that they are the rectifier, which goes. Nothing is added to the graph, so that every fusion of
+    TensorRT's stays.
 
     That is exact where every tap of the readers' weights falls on the tensor: a convolution with padding would take a
     border of c for one of zeros, unless the weights of each tap sum to zero, which `balance_with_constant_channels`
     sees to where it can. Other tensors stay as they are. So do grids that are signed already, with which a network may
-    have been trained. Biases must be float constants.
+    have been trained. Biases must be float constants. Where z is odd, values halfway between two codes go to the other
+    of them, since halves round to even codes.
     """
     _Shifter(model).shift()
 
@@ -39,23 +39,23 @@ class _Shifter:
 
     def shift(self) -> None:
         dropped: set[str] = set()
-        for found in rectified_pairs(self.view):
+        for found in shiftable_pairs(self.view):
             if all(exact_at_borders(self.view, node) for node in found.convolutions):
                 self._shift(found)
-                dropped.add(found.rectifier.name)
+                if found.rectifier is not None:
+                    self.view.producer[found.rectifier.input[0]].output[0] = found.pair.tensor
+                    dropped.add(found.rectifier.name)
         replace_nodes(self.model, [node for node in self.model.graph.node if node.name not in dropped])
 
-    def _shift(self, found: Rectified) -> None:
+    def _shift(self, found: Shiftable) -> None:
         pair = found.pair
-        offset = -LOWEST_CODE * pair.grid.scale
-        self._add_to_bias(found.writer, np.array(-offset))
+        self._add_to_bias(found.writer, np.array(-found.offset))
         for node in found.convolutions:
-            self._add_to_bias(node, offset * self._sums_of_weights(node))
+            self._add_to_bias(node, found.offset * self._sums_of_weights(node))
         for node in found.additions:
-            self._add_to_bias(node, np.array(offset))
+            self._add_to_bias(node, np.array(found.offset))
         zero_point = self._initializer(f"{pair.tensor}_zero_point_shifted", np.array(0, np.int8))
         pair.quantize.input[2] = pair.dequantize.input[2] = zero_point
-        self.view.producer[found.rectifier.input[0]].output[0] = pair.tensor
 
     def _sums_of_weights(self, node: onnx.NodeProto) -> npt.NDArray[np.float64]:
         weight = real_weight(self.view, node)

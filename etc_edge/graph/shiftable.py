@@ -1,4 +1,4 @@
-"""Rectified activations whose codes can be signed with all 255 steps: who writes them, and who reads them."""
+"""Activations whose unsigned codes can be signed with all 255 steps: who writes them, and who reads them."""
 
 from __future__ import annotations
 
@@ -15,29 +15,36 @@ from etc_edge.graph.passes.half_precision import SMALLEST_SCALE_HALF
 from etc_edge.graph.qdq import Pair, pairs
 from etc_edge.graph.view import GraphView, attributes
 
+LOWEST_CODE = -128
+
 
 @dataclass(frozen=True)
-class Rectified:
-    """A quantized activation at least 0, with unsigned codes, that biases alone can shift.
+class Shiftable:
+    """A quantized activation with unsigned codes that biases alone can shift.
 
     Args:
         pair: its Q/DQ pair.
-        rectifier: the `Relu` or `Clip` that saturation at the ends of the grid performs as well.
-        writer: the convolution whose bias moves what the rectifier reads, directly or by way of an addition.
+        rectifier: the `Relu` or `Clip` before it, which saturation at the ends of the grid performs as well, if any.
+        writer: the convolution whose bias moves what is quantized or rectified, directly or by way of an addition.
         convolutions: those that read it.
         additions: of each addition that reads it, the convolution that makes the other operand.
     """
 
     pair: Pair
-    rectifier: onnx.NodeProto
+    rectifier: onnx.NodeProto | None
     writer: onnx.NodeProto
     convolutions: tuple[onnx.NodeProto, ...]
     additions: tuple[onnx.NodeProto, ...]
 
+    @property
+    def offset(self) -> float:
+        """What every real number is lowered by where every code is lowered by 128."""
+        return self.pair.grid.scale * (-LOWEST_CODE - self.pair.grid.zero_point)
 
-def rectified_pairs(view: GraphView) -> list[Rectified]:
+
+def shiftable_pairs(view: GraphView) -> list[Shiftable]:
     """Those pairs of a graph, in its order; biases must be float constants."""
-    return [found for pair in pairs(view) if (found := _rectified(view, pair)) is not None]
+    return [found for pair in pairs(view) if (found := _shiftable(view, pair)) is not None]
 
 
 def exact_at_borders(view: GraphView, convolution: onnx.NodeProto) -> bool:
@@ -89,11 +96,14 @@ def has_bias(node: onnx.NodeProto) -> bool:
     return len(node.input) > 2 and bool(node.input[2])
 
 
-def _rectified(view: GraphView, pair: Pair) -> Rectified | None:
-    rectifier = view.producer.get(pair.tensor)
-    if rectifier is None or not _saturation_rectifies(view, rectifier, pair):
+def _shiftable(view: GraphView, pair: Pair) -> Shiftable | None:
+    before = view.producer.get(pair.tensor)
+    if before is None or not pair.grid.unsigned or view.consumers[pair.tensor] != [pair.quantize]:
         return None
-    writer = _writer(view, rectifier.input[0])
+    rectifier = before if activation_bounds(view, before) is not None else None
+    if rectifier is not None and not _saturation_rectifies(view, rectifier, pair):
+        return None
+    writer = _writer(view, pair.tensor if rectifier is None else rectifier.input[0])
     if writer is None:
         return None
     convolutions, additions = list[onnx.NodeProto](), list[onnx.NodeProto]()
@@ -107,15 +117,13 @@ def _rectified(view: GraphView, pair: Pair) -> Rectified | None:
             return None
     if not convolutions and not additions:
         return None
-    return Rectified(pair, rectifier, writer, tuple(convolutions), tuple(additions))
+    return Shiftable(pair, rectifier, writer, tuple(convolutions), tuple(additions))
 
 
 def _saturation_rectifies(view: GraphView, rectifier: onnx.NodeProto, pair: Pair) -> bool:
     bounds, grid = activation_bounds(view, rectifier), pair.grid
-    if bounds is None or not grid.unsigned or view.consumers[pair.tensor] != [pair.quantize]:
-        return False
     # A bound less than half a step inside the grid rounds to the grid's own.
-    return bounds[0] == grid.low == 0.0 and bounds[1] >= grid.high - 0.499 * grid.scale
+    return bounds is not None and bounds[0] == grid.low == 0.0 and bounds[1] >= grid.high - 0.499 * grid.scale
 
 
 def _writer(view: GraphView, name: str) -> onnx.NodeProto | None:
