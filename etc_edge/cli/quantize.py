@@ -66,8 +66,8 @@ def command(
 
     RECIPE is a YAML file or the name of a shipped recipe, such as quantize/int8-mse; options go before what it says.
 
-    Fine-tuning needs no labels unless the recipe asks for them: --data may be a video. Ctrl-C writes a checkpoint
-    before it stops; --resume goes on from there.
+    Fine-tuning learns from labels where the data has them and needs none where it has not: --data may be a video.
+    Ctrl-C writes a checkpoint before it stops; --resume goes on from there.
 
     With --max-miou-drop or --max-tc-drop the recipe is only the first attempt: what costs more is tried until one
     holds the budget, measured on frames held back from the training clips. Ends with 1 where none does.

@@ -105,7 +105,7 @@ def quantize_and_finetune(
     resume: bool = False,
     progress: Progress | None = None,
 ) -> tuple[QuantizeReport | None, FinetuneReport]:
-    """Calibrate a bundle, as `quantize` does, and fine-tune what comes of it, by default without labels.
+    """Calibrate a bundle, as `quantize` does, and fine-tune what comes of it; see `finetuning_of`.
 
     The first report is None where the calibrated bundle was there already, on resumption, and in those of several
     processes that are not the first.
@@ -115,10 +115,9 @@ def quantize_and_finetune(
     """
     require("torch", "train", "fine-tuning")
     from etc_edge.stages.quantize import quantize
-    from etc_edge.training.finetuning.recipe import FinetuneRecipe
     from etc_edge.training.processes import training_processes
 
-    tuned = recipe.finetune or FinetuneRecipe()
+    tuned = finetuning_of(recipe, data)
     if out.resolve() == bundle.resolve():
         raise BundleError(f"Found {out} as the bundle to read and to write.", "Choose another --out.")
     folder = _run_folder(out, None, resume)
@@ -134,6 +133,22 @@ def quantize_and_finetune(
         processes.meet()
         work = _Finetuning(folder / CALIBRATED, bundle, out, tuned, folder)
         return report, work.run(dataset, frames, resume, processes, heard)
+
+
+def finetuning_of(recipe: WholeQuantizeRecipe, data: str | None) -> FinetuneRecipe:
+    """How a recipe fine-tunes; where it does not say, by labels if the training frames of `data` have any.
+
+    Raises:
+        DatasetError: no such data.
+    """
+    from etc_edge.data.dataset import open_dataset
+    from etc_edge.training.finetuning.recipe import LABELLED, FinetuneRecipe
+
+    if recipe.finetune is not None:
+        return recipe.finetune
+    plain = FinetuneRecipe()
+    labelled = data is not None and any(clip.labelled for clip in open_dataset(data).clips(plain.data.split))
+    return FinetuneRecipe(losses=LABELLED) if labelled else plain
 
 
 @dataclass(frozen=True)

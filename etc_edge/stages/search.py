@@ -229,11 +229,10 @@ class _Work:
 
     def _make(self, candidate: Candidate, out: Path) -> _Made:
         if candidate.tuned:
-            from etc_edge.stages.finetune import finetune
-            from etc_edge.training.finetuning.recipe import FinetuneRecipe
+            from etc_edge.stages.finetune import finetune, finetuning_of
 
             calibrated = self.made(msgspec.structs.replace(candidate, tuned=False))
-            tuned = self.recipe.finetune or FinetuneRecipe()
+            tuned = finetuning_of(self.recipe, self.data)
             out = out.with_name(f"tuned-{out.name}")
             finetune(
                 calibrated.path, self.bundle, out, tuned, self.data, keep_out=self.frames.keys, progress=self.progress

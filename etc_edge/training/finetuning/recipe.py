@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from etc_edge.losses.recipe import LossRecipe, PairwiseRecipe, SingleFrameRecipe, TemporalRecipe
+from etc_edge.losses.recipe import CrossEntropyRecipe, LossRecipe, PairwiseRecipe, SingleFrameRecipe, TemporalRecipe
 from etc_edge.training.recipe import (
     AugmentationRecipe,
     Count,
@@ -28,6 +28,13 @@ LABEL_FREE: tuple[LossRecipe, ...] = (
     TemporalRecipe(weight=1.0, mask="visible"),
 )
 """Be as the float network says, in every frame and from frame to frame, and steady."""
+
+LABELLED: tuple[LossRecipe, ...] = (
+    CrossEntropyRecipe(weight=0.5, frames="all", class_weights="balanced"),
+    SingleFrameRecipe(weight=1.0, direction="teacher_student", class_weights="balanced"),
+    TemporalRecipe(weight=10.0, mask="visible"),
+)
+"""Be right, as the float network says, and steady; thin classes are not to pay for that."""
 
 
 class _Recipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

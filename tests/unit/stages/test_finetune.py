@@ -30,9 +30,10 @@ from etc_edge.core.recipe import parse_recipe
 from etc_edge.graph.qdq import pairs
 from etc_edge.graph.view import GraphView
 from etc_edge.stages.export import labels_of
-from etc_edge.stages.finetune import finetune
+from etc_edge.stages.finetune import finetune, finetuning_of
 from etc_edge.stages.quantize import quantize
-from etc_edge.training.finetuning.recipe import FinetuneRecipe
+from etc_edge.stages.quantize_recipe import WholeQuantizeRecipe
+from etc_edge.training.finetuning.recipe import LABELLED, FinetuneRecipe
 from tests.moving_square import write_video
 from tests.street_models import DATA, RECIPE, float_bundle, int8_bundle
 from tests.unit.training.test_processes import finish, spawn
@@ -313,3 +314,11 @@ def test_resume_is_for_fine_tuning(floating: Bundle, tmp_path: Path, capsys: pyt
     arguments = ["quantize", str(floating.path), "--data", DATA, "--out", str(tmp_path / "q.etc"), "--resume"]
     assert run(arguments) == 2
     assert "expected --finetune too" in capsys.readouterr().err
+
+
+def test_what_no_recipe_says_depends_on_labels(tmp_path: Path) -> None:
+    plain, own, video = WholeQuantizeRecipe(), recipe(), tmp_path / "drive.mp4"
+    write_video(video, 4)
+    assert finetuning_of(plain, DATA) == FinetuneRecipe(losses=LABELLED)
+    assert finetuning_of(plain, str(video)) == FinetuneRecipe()
+    assert finetuning_of(WholeQuantizeRecipe(finetune=own), DATA) == own
