@@ -63,12 +63,12 @@ def main(
         recorded: dict[str, Any] = report.bundle.manifest.results["budget"]
     seconds, chosen = time.perf_counter() - begun, report.found.attempt.measured
     rows = [
-        _row(one["name"], one["drop"], one["drop_at_most"], one["int8_macs"], one["verdict"])
+        _row(one["name"], one["drop"], one["drop_at_most"], one["int8_macs"], one["seconds"], one["verdict"])
         for one in recorded["attempts"]
     ]
     reported = recorded.get("reported")
     if reported is not None:
-        rows.append(_row(f"chosen, on {reported['split']}", reported["drop"], {}, chosen.int8_macs, ""))
+        rows.append(_row(f"chosen, on {reported['split']}", reported["drop"], {}, chosen.int8_macs, None, ""))
     # What was searched by flatters; where another split was looked at, the goals are about that.
     where, final = (
         ("frames held back", chosen.drops) if reported is None else (reported["split"], dict(reported["drop"]))
@@ -92,7 +92,7 @@ def main(
                 "confidence": budget_confidence,
             },
             figures={**recorded, "seconds": seconds},
-            table=Table(["tried", "mIoU, points", "at worst", "tc, points", "at worst", "MACs in INT8", ""], rows),
+            table=Table(["tried", "mIoU, points", "at worst", "tc, points", "at worst", "MACs in INT8", "s", ""], rows),
             goals=goals,
             notes=[
                 f"measured on {held_back['frames']} frames that were held back from split {held_back['split']}; "
@@ -105,11 +105,14 @@ def main(
     )
 
 
-def _row(name: str, drop: dict[str, float], upper: dict[str, float], int8_macs: float, verdict: str) -> list[str]:
+def _row(
+    name: str, drop: dict[str, float], upper: dict[str, float], int8_macs: float, seconds: float | None, verdict: str
+) -> list[str]:
     cells = [
         f"{-points[figure]:+.2f}" if figure in points else "" for figure in ("miou", "tc") for points in (drop, upper)
     ]
-    return [name, *cells, f"{int8_macs:.1%}", "" if verdict == "broken" else verdict]
+    taken = "" if seconds is None else f"{seconds:.0f}"
+    return [name, *cells, f"{int8_macs:.1%}", taken, "" if verdict == "broken" else verdict]
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ from measuring.footage import footage
 from measuring.peers import PeerError
 from measuring.record import Goal, Record, Table, Watch, finish
 from measuring.video_graphs import save_graphs
-from measuring.video_peers import APP, VIDEO_PEERS, VideoContender, app_fps, ready
+from measuring.video_peers import APP, VIDEO_PEERS, VideoContender, app_figures, ready
 
 from etc_edge.backends.base import Engine
 from etc_edge.benchmark.protocol import pair_ratio
@@ -103,7 +103,7 @@ def main(
         for other in others:
             turns[other.peer.name] = partial(other.fps, frames)
         if (work / "bare.xml").is_file() and (not peers or APP in peers):
-            turns[APP] = partial(app_fps, work / "bare.xml", frames)
+            turns[APP] = lambda: app_figures(work / "bare.xml", frames).fps
         fps: dict[str, list[float]] = {name: [] for name in turns}
         with progress.task("taking turns", rounds * len(turns)) as task:
             for _ in range(rounds):

@@ -3,6 +3,7 @@
 python benchmarks/hold_out.py MODEL.onnx --data camvid --size 360x480 --json hold_out.json
 
 Meant for a network that etc-edge was not built around: PReLU, transposed and dilated convolutions, many concatenations.
+With --finetune quantize/label-free-stills its INT8 is fine-tuned too, in the graph that came as ONNX.
 Weights of ours (NAME.safetensors) are first exported to the plain ONNX that their author would give away.
 """
 
@@ -13,11 +14,12 @@ import tempfile
 from pathlib import Path
 
 import click
+import msgspec
 import yaml
 from measuring.calibration_frames import split_frames, with_frames
 from measuring.command import Benchmark, keep_to_cores, threads_and_json
-from measuring.comparison import compare, entries, faster, ratio, table
-from measuring.line_up import OURS, load_all, quantize_all
+from measuring.comparison import Measured, compare, entries, faster, ratio, table
+from measuring.line_up import OURS, TUNED, Quantized, add_tuned, load_all, quantize_all
 from measuring.peers import PEERS
 from measuring.record import Goal, Record, Watch, finish
 
@@ -26,13 +28,18 @@ from etc_edge.backends.choice import choose
 from etc_edge.core.bundle import Bundle
 from etc_edge.core.labels import LabelSet
 from etc_edge.core.preprocessing import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB, Preprocessing
-from etc_edge.core.progress import console_progress
+from etc_edge.core.progress import Progress, console_progress
+from etc_edge.core.recipe import load_recipe
+from etc_edge.core.shipped import find_shipped
 from etc_edge.data.dataset import open_dataset
 from etc_edge.quantization.recipe import QuantizeRecipe
 from etc_edge.stages.evaluate import check_classes
 from etc_edge.stages.export import ExportOptions, export
+from etc_edge.stages.quantize_recipe import WholeQuantizeRecipe
+from etc_edge.training.finetuning.recipe import FinetuneRecipe
 
 MIOU_GOAL, TC_GOAL, TIME_GOAL = 0.004, 0.006, 0.7
+TUNED_GOAL, LABEL_FREE_GOAL = 0.0, 0.001
 TIMED_FRAMES = 8
 
 
@@ -52,6 +59,7 @@ def _size(context: click.Context, parameter: click.Parameter, value: str | None)
 @click.option("--std", type=(float, float, float), default=IMAGENET_STD_RGB, help="Of R, G, B in 0–255.")
 @click.option("--color", type=click.Choice(["rgb", "bgr"]), default="rgb", show_default=True)
 @click.option("--peer", "peers", multiple=True, type=click.Choice([*PEERS, "none"]), help="Left out: every one.")
+@click.option("--finetune", "tuning", metavar="RECIPE", help="Fine-tune too, as this recipe's section finetune says.")
 @click.option("--frames", type=click.IntRange(min=1), help="Evaluate on so many frames; left out, all.")
 @click.option("--calibration-frames", type=click.IntRange(min=1), help="Left out, those of the default recipe.")
 @click.option("--rounds", type=click.IntRange(min=1), default=60, show_default=True, help="Rounds of timing.")
@@ -65,17 +73,21 @@ def main(
     std: tuple[float, float, float],
     color: str,
     peers: tuple[str, ...],
+    tuning: str | None,
     frames: int | None,
     calibration_frames: int | None,
     rounds: int,
     threads: int | None,
     json_path: Path | None,
 ) -> None:
-    """Export, quantize by calibration alone and measure a network given as ONNX, as its user would."""
+    """Export, quantize and measure a network given as ONNX, as its user would."""
     cores, progress = keep_to_cores(threads), console_progress()
     watch, dataset = Watch(cores), open_dataset(data)
     wanted = [name for name in (peers or PEERS) if name != "none"]
     recipe = with_frames(QuantizeRecipe(), calibration_frames)
+    further = None if tuning is None else load_recipe(find_shipped("recipes", tuning), WholeQuantizeRecipe).finetune
+    if tuning is not None and further is None:
+        raise click.UsageError(f"Found no section finetune in {tuning}, expected one.")
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         options = ExportOptions(
@@ -90,13 +102,17 @@ def main(
         fp32 = export(model, work / f"{model.stem}.etc", options, progress).bundle
         check_classes(fp32.labels, dataset, progress)
         made = quantize_all(fp32, recipe, data, wanted, work, progress)
-        contenders = load_all(fp32, made.ours, made, cores, work, progress)
+        bundles = {"fp32": fp32, OURS: made.ours}
+        if further is not None:
+            bundles[TUNED] = _tuned(fp32, made, further, data, work, progress)
+        contenders = load_all(bundles, made, cores, work, progress)
         timed = split_frames(dataset, split, TIMED_FRAMES, fp32.preprocessing.size_hw)
         measured = compare(contenders, dataset, split, timed, frames, rounds, progress)
         chosen = choose(made.ours, EngineOptions(threads=cores), progress)[1].backend
         operators = _operators(fp32)
     fastest_fp32 = faster([one for one in measured if one.contender.maker == "fp32"])
-    ours = next(one for one in measured if one.contender.maker == OURS and one.contender.backend == chosen)
+    on_chosen = {one.contender.maker: one for one in measured if one.contender.backend == chosen}
+    ours = on_chosen[OURS]
     time_ratio = ratio(ours, fastest_fp32)
     finish(
         Record(
@@ -110,6 +126,7 @@ def main(
                 "frames": frames,
                 "calibration_frames": made.frames,
                 "rounds": rounds,
+                "finetune": None if further is None else msgspec.to_builtins(further),
                 "peers": {name: PEERS[name].described for name in wanted},
             },
             figures={
@@ -124,12 +141,34 @@ def main(
                 Goal(name="mIoU: FP32 − ours", value=ours.miou_drop(measured[0]), sense="at most", bound=MIOU_GOAL),
                 Goal(name="tc: FP32 − ours", value=ours.tc_drop(measured[0]), sense="at most", bound=TC_GOAL),
                 Goal(name="time: ours / faster FP32", value=time_ratio, sense="at most", bound=TIME_GOAL),
+                *_tuned_goals(on_chosen.get(TUNED), measured[0], further),
             ],
             notes=[*made.notes, f"run chooses {chosen} for our INT8 on this machine"],
             conditions=watch.conditions(**made.versions),
         ),
         json_path,
     )
+
+
+def _tuned(fp32: Bundle, made: Quantized, recipe: FinetuneRecipe, data: str, work: Path, progress: Progress) -> Bundle:
+    """Our INT8, fine-tuned; its seconds are noted."""
+    from etc_edge.stages.finetune import finetune
+
+    out = work / f"{fp32.path.stem}-finetuned.etc"
+    finetune(made.ours.path, fp32.path, out, recipe, data, progress=progress)
+    add_tuned(made, Bundle.open(out))
+    return Bundle.open(out)
+
+
+def _tuned_goals(tuned: Measured | None, reference: Measured, recipe: FinetuneRecipe | None) -> list[Goal]:
+    if tuned is None or recipe is None:
+        return []
+    bound = TUNED_GOAL if recipe.needs_labels else LABEL_FREE_GOAL
+    drops = {"mIoU": tuned.miou_drop(reference), "tc": tuned.tc_drop(reference)}
+    return [
+        Goal(name=f"{figure}: FP32 − ours fine-tuned", value=value, sense="at most", bound=bound)
+        for figure, value in drops.items()
+    ]
 
 
 def _classes_file(labels: LabelSet, work: Path) -> Path:

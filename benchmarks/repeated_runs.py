@@ -1,6 +1,8 @@
 """How often two runs of one benchmark are told apart wrongly, and a slow-down of 5 % rightly.
 
 python benchmarks/repeated_runs.py INT8.etc --json repeated_runs.json
+
+Twenty repetitions take some 15 minutes; with `--keep FOLDER` a benchmark that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from measuring.record import Goal, Record, Table, Watch, finish
 from etc_edge.benchmark.rounds import Effort
 from etc_edge.core.packed import pack, unpack
 from etc_edge.core.progress import Silent, console_progress
-from etc_edge.core.results import Results
+from etc_edge.core.results import Results, load_all_results, save_results
 from etc_edge.metrics.comparison import changes
 from etc_edge.metrics.intervals import figure_intervals
 from etc_edge.metrics.latency import latency
@@ -49,7 +51,12 @@ NOISES = {
 @click.command(cls=Benchmark)
 @click.argument("model", type=click.Path(path_type=Path), metavar="B.etc")
 @click.option("--repetitions", type=click.IntRange(min=1), default=20, show_default=True, help="Pairs of runs.")
-@click.option("--at-most", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds of a run.")
+@click.option("--at-most", type=click.FloatRange(min=1), default=40.0, show_default=True, help="Seconds of a run.")
+@click.option(
+    "--keep",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="A folder: runs of these settings that it holds are not repeated.",
+)
 @click.option("--target", default="cpu", show_default=True)
 @click.option("--simulations", type=click.IntRange(min=1), default=400, show_default=True, help="Of every noise.")
 @threads_and_json
@@ -57,6 +64,7 @@ def main(
     model: Path,
     repetitions: int,
     at_most: float,
+    keep: Path | None,
     target: str,
     simulations: int,
     threads: int | None,
@@ -71,9 +79,9 @@ def main(
     simulated = {name: _simulate(*noise, simulations) for name, noise in NOISES.items()}
     runs: list[list[Results]] = []
     with progress.task("runs", repetitions + 1) as task:
-        for _ in range(repetitions + 1):
-            effort, load = Effort(at_most_s=at_most), Load(seconds=0.05, memory=False)
-            runs.append(benchmark([model, model], None, (target,), effort, progress=Silent(), load=load).results)
+        for number in range(repetitions + 1):
+            kept = None if keep is None else keep / f"run-{number:03d}.json"
+            runs.append(_kept_run(kept) or _run(model, target, at_most, kept))
             task.advance()
     found = {
         "two runs": _rates([(before[0], after[0]) for before, after in pairwise(runs)]),
@@ -104,6 +112,20 @@ def main(
         ),
         json_path,
     )
+
+
+def _run(model: Path, target: str, at_most_s: float, kept: Path | None) -> list[Results]:
+    """One benchmark with the model twice; with the machine's noise, which is what is looked at."""
+    effort, load = Effort(at_most_s=at_most_s), Load(seconds=0.05, memory=False)
+    found = benchmark([model, model], None, (target,), effort, progress=Silent(), load=load).results
+    if kept is not None:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        save_results(found, kept)
+    return found
+
+
+def _kept_run(kept: Path | None) -> list[Results] | None:
+    return load_all_results(kept) if kept is not None and kept.is_file() else None
 
 
 def _rates(pairs: Sequence[tuple[Results, Results]]) -> dict[str, float]:

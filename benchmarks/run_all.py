@@ -61,11 +61,15 @@ def main(
                     failed[case.name] = reason
     records = {case.name: read_record(docs / "results" / f"{case.name}.json") for case in every}
     shown = {name: record for name, record in records.items() if record is not None and name not in failed}
-    left_out = {case.name: failed.get(case.name, "not measured yet") for case in every if case.name not in shown}
+    left_out = {case.name: failed.get(case.name, _not_yet(case)) for case in every if case.name not in shown}
     write_page(docs / "benchmarks.md", shown, left_out, SCRIPTS / "README.md")
     click.echo(f"wrote {docs / 'benchmarks.md'}")
     for name, reason in left_out.items():
         click.echo(f"left out: {name}: {reason}")
+
+
+def _not_yet(case: Case, found: str = "not measured yet") -> str:
+    return f"{found}: it needs {case.needs}" if case.needs else found
 
 
 def _run(case: Case, results: Path, threads: int | None, work: Path) -> str | None:
@@ -88,7 +92,7 @@ def _run(case: Case, results: Path, threads: int | None, work: Path) -> str | No
             sys.stderr.write(line)
             last = line.strip() or last
     if process.returncode == 0:
-        return None if record.is_file() else f"{case.script} found nothing to measure on this machine"
+        return None if record.is_file() else _not_yet(case, "nothing to measure on this machine")
     return f"{case.script} failed: {last.removeprefix('Error: ') or f'exit code {process.returncode}'}"
 
 

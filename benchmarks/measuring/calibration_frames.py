@@ -12,7 +12,7 @@ from etc_edge.core.bundle import Bundle
 from etc_edge.core.errors import BundleError
 from etc_edge.core.shipped import find_shipped
 from etc_edge.data.dataset import Dataset
-from etc_edge.data.sampling import CalibrationList, listed_frames, load_list, sample_list
+from etc_edge.data.sampling import CalibrationList, listed_frames, load_list, sample_list, without_frames
 from etc_edge.frames.preprocess import fit_frame, fit_labels
 from etc_edge.quantization.recipe import CalibrationRecipe, QuantizeRecipe
 
@@ -51,6 +51,17 @@ def listed(dataset: Dataset, recipe: QuantizeRecipe) -> CalibrationList:
     if wanted.list is not None:
         return load_list(find_shipped("calibration", wanted.list))
     return sample_list(dataset, wanted.split, wanted.frames)
+
+
+def held_back(dataset: Dataset, chosen: CalibrationList, at_most: int) -> CalibrationList | None:
+    """Frames of the same split that a list does not have, spread over it; None where it has every one."""
+    used = frozenset((run.clip, index) for run in chosen.runs() for index in run.indices())
+    every = sum(len(clip) for clip in dataset.clips(chosen.split))
+    if every == len(used):
+        return None
+    left = without_frames(sample_list(dataset, chosen.split, every), used)
+    picked = np.unique(np.linspace(0, len(left.clips) - 1, min(at_most, len(left.clips))).round().astype(int))
+    return msgspec.structs.replace(left, clips=tuple(left.clips[number] for number in picked))
 
 
 def save_frames(dataset: Dataset, chosen: CalibrationList, size_hw: tuple[int, int], path: Path) -> int:

@@ -27,11 +27,13 @@ class Case:
         script: its file's stem.
         network: what it is run on.
         arguments: makes what it needs and gives its arguments; raises Missing.
+        needs: hardware without which there is nothing to measure, in words; "" where any machine will do.
     """
 
     script: str
     network: str
     arguments: Callable[[], list[str]]
+    needs: str = ""
 
     @property
     def name(self) -> str:
@@ -43,13 +45,15 @@ def cases(inputs: Inputs) -> list[Case]:
     """Every case there is, in the order in which the page shows them."""
 
     def case(script: str, network: str, arguments: Arguments) -> Case:
-        return Case(script, network, lambda: arguments(inputs, network))
+        return Case(script, network, lambda: arguments(inputs, network), _NEEDS.get(script, ""))
 
     return [case(*row) for row in _CASES]
 
 
 def _peers(inputs: Inputs, network: str) -> list[str]:
     given = [str(inputs.fp32(network)), str(inputs.int8(network)), "--data", inputs.data_for(network)]
+    tuned = inputs.finetuned(network)
+    given += [] if tuned is None else ["--finetuned", str(tuned)]
     return given + inputs.trial("--frames", "--calibration-frames", "--rounds")
 
 
@@ -89,6 +93,11 @@ def _authors_way(inputs: Inputs, network: str) -> list[str]:
     return [*given, "--frames", str(AUTHORS_FRAMES), *inputs.trial("--frames", "--rounds")]
 
 
+def _outside_tools(inputs: Inputs, network: str) -> list[str]:
+    given = [str(inputs.int8(network)), "--data", inputs.camvid()]
+    return given if inputs.frames is None else [*given, "--frames", str(max(2, inputs.frames))]
+
+
 def _engine_alone(inputs: Inputs, network: str) -> list[str]:
     return [str(inputs.int8(network)), *inputs.trial("--rounds", "--calls")]
 
@@ -122,6 +131,8 @@ def _torch_gpu(inputs: Inputs, network: str) -> list[str]:
     return [str(inputs.weights(network)), *inputs.trial("--rounds")]
 
 
+_NEEDS = {"torch_gpu": "an NVIDIA GPU"}
+
 # Accuracy, training, the runtime, the protocol. What needs no network is named after its size or device instead.
 _CASES: tuple[tuple[str, str, Arguments], ...] = (
     ("int8_peers", DEEP, _peers),
@@ -150,6 +161,7 @@ _CASES: tuple[tuple[str, str, Arguments], ...] = (
     ("preview_cost", COMPACT, _turns),
     ("simulated_gpu", "simulated", _rounds),
     ("torch_gpu", DEEP, _torch_gpu),
+    ("outside_tools", COMPACT, _outside_tools),
     ("engine_alone", COMPACT, _engine_alone),
     ("repeated_runs", COMPACT, _repeated_runs),
 )

@@ -21,6 +21,9 @@ from measuring.record import Table
 
 STEADY = ("tc", "flicker", "agreement")
 
+FIGURES = {"mIoU": 1, "tc": 1, "flicker": -1, "agreement": 1}
+"""What networks are compared by; −1 where less is better."""
+
 UInt8 = npt.NDArray[np.uint8]
 
 
@@ -36,6 +39,14 @@ class Measured:
     def median_ms(self) -> float:
         """Milliseconds of one frame."""
         return median(self.times_ms)
+
+    def behind(self, other: Measured, figure: str) -> float:
+        """How far this one is behind another in one of FIGURES, as a fraction; below 0 where it is ahead.
+
+        No number where a figure was not measured.
+        """
+        mine, its = ({"mIoU": one.figures.accuracy.miou, **one.figures.temporal} for one in (self, other))
+        return float(FIGURES[figure] * (its.get(figure, nan) - mine.get(figure, nan)))
 
     def miou_drop(self, reference: Measured) -> float:
         """mIoU of a reference minus this one's, as a fraction."""

@@ -79,6 +79,11 @@ class Inputs:
             quantize(self.fp32(network), bundle, recipe, self.data_for(network), progress=self.progress)
         return bundle
 
+    def finetuned(self, network: str) -> Path | None:
+        """Our fine-tuned INT8 bundle, where there is one."""
+        places = (self.root / folder / f"{network}-camvid-finetuned.etc" for folder in ("zoo", "runs"))
+        return next((place for place in places if place.is_dir()), None)
+
     def footage(self) -> str:
         """What `run` is timed on."""
         if self.source is not None:

@@ -25,6 +25,8 @@ _PACKAGES = (
     "openvino",
     "nncf",
     "modelopt",
+    "scikit-learn",
+    "torchmetrics",
     "onnx",
     "numpy",
     "opencv-python-headless",
@@ -67,7 +69,7 @@ def _section(name: str, record: Record) -> str:
     if record.goals:
         rows = [[goal.name, f"{goal.value:.4g}", f"{goal.sense} {goal.bound:g}", word(goal)] for goal in record.goals]
         lines += [*_markdown(Table(["goal", "found", "asked for", ""], rows)), ""]
-    lines += [f"- {note}" for note in (*record.notes, *busy_note(conditions))]
+    lines += [f"- {note}" for note in (*record.notes, *busy_note(record))]
     lines += [f"- {key}: {described}" for key, described in record.settings.get("peers", {}).items()]
     cores = f"{conditions.threads} {'core' if conditions.threads == 1 else 'cores'}"
     # The name alone does not tell processors with and without VNNI apart.

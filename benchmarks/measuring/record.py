@@ -66,7 +66,7 @@ class Conditions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Record(msgspec.Struct, frozen=True, kw_only=True):
-    """One benchmark's result."""
+    """One benchmark's result; `timed` is whether times are among its figures, which a busy machine spoils."""
 
     benchmark: str
     title: str
@@ -76,6 +76,7 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     goals: list[Goal]
     notes: list[str]
     conditions: Conditions
+    timed: bool = True
 
 
 class Watch:
@@ -115,7 +116,7 @@ def finish(record: Record, json_path: Path | None) -> None:
     if record.goals:
         rows = [[goal.name, f"{goal.value:.4g}", f"{goal.sense} {goal.bound:g}", word(goal)] for goal in record.goals]
         console.print(_rich(Table(["goal", "found", "asked for", ""], rows), None))
-    for note in (*record.notes, *busy_note(record.conditions)):
+    for note in (*record.notes, *busy_note(record)):
         click.echo(f"note: {note}")
     if json_path is not None:
         json_path.parent.mkdir(parents=True, exist_ok=True)
@@ -129,11 +130,13 @@ def word(goal: Goal) -> str:
     return "holds" if goal.holds else "falls short"
 
 
-def busy_note(conditions: Conditions) -> list[str]:
+def busy_note(record: Record) -> list[str]:
     """A warning where other processes took more of the machine than timings stand."""
-    if conditions.others_share <= BUSY_SHARE:
+    if not record.timed or record.conditions.others_share <= BUSY_SHARE:
         return []
-    return [f"other processes took {conditions.others_share:.0%} of the cores: these times are not to be relied on"]
+    return [
+        f"other processes took {record.conditions.others_share:.0%} of the cores: these times are not to be relied on"
+    ]
 
 
 def _rich(table: Table, title: str | None) -> RichTable:

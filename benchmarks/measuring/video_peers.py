@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -98,18 +99,35 @@ def ready(peer: VideoPeer, graph: Path, video: str, threads: int, work: Path, pr
     return contender
 
 
-def app_fps(graph: Path, frames: int) -> float:
-    """Frames a second of OpenVINO's `benchmark_app -hint latency` on all cores that this process may use.
+@dataclass(frozen=True)
+class AppFigures:
+    """What benchmark_app prints: the median of its inferences, and how many it did in a second."""
+
+    median_ms: float
+    fps: float
+
+
+def app_figures(graph: Path, frames: int, settings: Mapping[str, str] | None = None) -> AppFigures:
+    """Run OpenVINO's `benchmark_app -hint latency` on all cores that this process may use.
+
+    Args:
+        graph: what it runs.
+        frames: how many inferences.
+        settings: further ones of OpenVINO's processor plugin.
 
     Raises:
         PeerError: it failed.
     """
     given = ["-m", str(graph), "-d", "CPU", "-hint", "latency", "-infer_precision", "f32", "-niter", str(frames)]
+    if settings:
+        config = graph.with_suffix(".settings.json")
+        config.write_text(json.dumps({"CPU": dict(settings)}), encoding="utf-8")
+        given += ["-load_config", str(config)]
     said = output([sys.executable, "-c", _APP, *given], APP)
-    found = re.search(r"Throughput:\s+([\d.]+) FPS", said)
-    if found is None:
-        raise PeerError(f"{APP} did not say how many frames a second it reached.")
-    return float(found[1])
+    found = [re.search(pattern, said) for pattern in (r"Median:\s+([\d.]+) ms", r"Throughput:\s+([\d.]+) FPS")]
+    if found[0] is None or found[1] is None:
+        raise PeerError(f"{APP} did not say how long an inference took.")
+    return AppFigures(float(found[0][1]), float(found[1][1]))
 
 
 def output(command: list[str], name: str) -> str:

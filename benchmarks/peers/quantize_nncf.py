@@ -1,7 +1,8 @@
 """The peer's part: quantize a deployed FP32 graph with NNCF for OpenVINO, as it is or with accuracy control.
 
 Run by the Python of the peer's own environment: `quantize_nncf.py MODEL FRAMES OUT REPORT [--preset NAME]
-[--max-miou-drop FRACTION]`. Accuracy control validates on the frames that it calibrates on; their labels lie beside.
+[--max-miou-drop FRACTION --judge FRAMES]`. Accuracy control judges on frames that it does not calibrate on, with labels
+beside them.
 """
 
 from __future__ import annotations
@@ -65,6 +66,7 @@ def main() -> None:
         parser.add_argument(name, type=Path)
     parser.add_argument("--preset", choices=["performance", "mixed"], help="left out, NNCF's own default")
     parser.add_argument("--max-miou-drop", type=float, help="accuracy control: the most that may be lost, a fraction")
+    parser.add_argument("--judge", type=Path, help="accuracy control: the frames that it is judged on")
     arguments = parser.parse_args()
     frames = np.load(arguments.frames, mmap_mode="r")
     preset = None if arguments.preset is None else nncf.QuantizationPreset(arguments.preset)
@@ -74,8 +76,9 @@ def main() -> None:
     if arguments.max_miou_drop is None:
         quantized = nncf.quantize(model, dataset, preset=preset, subset_size=len(frames))
     else:
-        truth = np.load(arguments.frames.with_suffix(".labels.npy"), mmap_mode="r")
-        labelled = nncf.Dataset(Labelled(frames, truth), lambda item: {"frame": item[0]})
+        judged = np.load(arguments.judge, mmap_mode="r")
+        truth = np.load(arguments.judge.with_suffix(".labels.npy"), mmap_mode="r")
+        labelled = nncf.Dataset(Labelled(judged, truth), lambda item: {"frame": item[0]})
         quantized = nncf.quantize_with_accuracy_control(
             model,
             calibration_dataset=dataset,

@@ -13,6 +13,7 @@ import msgspec
 from etc_edge import __version__
 from etc_edge.backends.base import EngineOptions
 from etc_edge.backends.cache_folder import cache_folder as cache_folder
+from etc_edge.backends.code_digest import code_digest
 from etc_edge.backends.compiled import Compiled, is_compiled
 from etc_edge.backends.process import CHILD_TIMEOUT_S, ask_child
 from etc_edge.backends.request import CompileRequest
@@ -67,8 +68,8 @@ def cached(
 ) -> Compiled:
     """The compiled form of a bundle for this device, from the cache or made now.
 
-    A damaged entry is made again, and so is one for another version or device: `progress` is told why. Processes that
-    want the same entry wait for the first.
+    A damaged entry is made again, and so is one of another version, device or lowering: `progress` is told why.
+    Processes that want the same entry wait for the first.
 
     Raises:
         EtcEdgeError: as `compile_into`.
@@ -133,14 +134,17 @@ def _stale(folder: Path, bundle: Bundle, backend: str, options: EngineOptions) -
         ):
             if was != now:
                 yield f"It was made {what} {was}; here is {now}."
+        if found.manifest.code != code_digest(backend):
+            yield f"It was made by other code of etc-edge, which lowers graphs for {backend} in another way."
         return
 
 
 def entry_name(bundle: Bundle, backend: str, options: EngineOptions) -> str:
     """Name of a cache entry: readable in front, then a digest of everything that the compiled form depends on."""
     compiler = load_compiler(backend)
-    # Our own version as well: how a graph is lowered for an engine changes with it.
-    key = [__version__, bundle.hash, backend, compiler.version(), compiler.device(), msgspec.to_builtins(options)]
+    # Our own version and code as well: how a graph is lowered for an engine changes with them.
+    ours = [__version__, code_digest(backend)]
+    key = [*ours, bundle.hash, backend, compiler.version(), compiler.device(), msgspec.to_builtins(options)]
     readable = "".join(letter if letter.isalnum() or letter in "-_." else "-" for letter in f"{bundle.name}-{backend}")
     return f"{readable[:80]}-{sha256_bytes(msgspec.json.encode(key))[:16]}"
 

@@ -11,6 +11,7 @@ import msgspec
 import numpy as np
 
 from etc_edge.backends.base import Build, Engine, EngineOptions
+from etc_edge.backends.code_digest import code_digest
 from etc_edge.backends.table import load_compiler
 from etc_edge.backends.trust import expect_remembered, remember
 from etc_edge.core.bundle import Bundle, SelfTest
@@ -35,6 +36,7 @@ class CompiledManifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     schema_version: int = SCHEMA_VERSION
     backend: str
     backend_version: str
+    code: str = ""
     device: str
     options: dict[str, str | int | bool | None]
     bundle_hash: str
@@ -180,6 +182,7 @@ def compile_here(bundle: Bundle, backend: str, options: EngineOptions, folder: P
     manifest = CompiledManifest(
         backend=backend,
         backend_version=compiler.version(),
+        code=code_digest(backend),
         device=compiler.device(),
         options={"threads": options.threads, **options.beyond_threads()},
         bundle_hash=bundle.hash,

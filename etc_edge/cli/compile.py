@@ -173,7 +173,8 @@ def _dry_run(
 
 def print_chains(chains: ChainReport, precision: str) -> None:
     """Print the share of multiply-adds in 8 bits, and what breaks a chain."""
-    click.echo(f"{'chains':<10} {chains.share:.2%} of the multiply-adds in {precision.upper()}")
+    work = f"{chains.share:.2%} of {chains.total_macs / 1e9:.2f} G multiply-adds"
+    click.echo(f"{'chains':<10} {work} in {precision.upper()}")
     for one in chains.breaks:
         cost = f"{one.macs / max(1, chains.total_macs):.3%} in float" if one.macs else "result in float"
         click.echo(f"  {cost:<16} {one.kind} {one.node}: {one.reason}")

@@ -18,14 +18,18 @@ from etc_edge.frames.street.spec import number_of, read_spec, size_of
 if TYPE_CHECKING:
     from etc_edge.frames.street.renderer import Street
 
-DEFAULTS = {"size": "288x512", "seed": "0", "frames": "30", "fps": "15", "train": "64", "val": "4", "truth": "yes"}
+ALL = "all"
+DEFAULTS = {
+    "size": "288x512", "seed": "0", "frames": "30", "fps": "15", "train": "64", "val": "4", "labelled": ALL,
+    "truth": "yes",
+}  # fmt: skip
 # Seeds of one split never meet those of another, whatever the number of clips.
 FIRST_SEED = {"train": 1_000_000, "val": 9_000_000}
 
 
 @dataclass(frozen=True)
 class StreetClip:
-    """A drive of ``length`` frames; see Clip.
+    """A drive of ``length`` frames, the first ``labels`` of them labelled; see Clip.
 
     ``truth`` says whether frames bring flow and visibility: they need the next frame drawn as well, which
     random access pays for in full and reading in order hardly at all.
@@ -35,6 +39,7 @@ class StreetClip:
     size_hw: tuple[int, int]
     length: int
     fps: Fraction
+    labels: int
     truth: bool = True
 
     @property
@@ -44,8 +49,8 @@ class StreetClip:
 
     @property
     def labelled(self) -> Sequence[int]:
-        """See Clip: every frame is."""
-        return range(self.length)
+        """See Clip."""
+        return range(self.labels)
 
     def __len__(self) -> int:
         return self.length
@@ -56,7 +61,7 @@ class StreetClip:
         street = _street(self.seed, self.size_hw, self.fps)
         frame = street.frame(index)
         # The street keeps its last frames: whoever changes what it gets must not change those.
-        image, labels = frame.image_rgb.copy(), frame.labels.copy()
+        image, labels = frame.image_rgb.copy(), frame.labels.copy() if index < self.labels else None
         if not self.truth or index + 1 == self.length:
             return ClipFrame(index, image, labels)
         return ClipFrame(index, image, labels, *street.truth(index))
@@ -64,13 +69,14 @@ class StreetClip:
 
 @dataclass(frozen=True)
 class StreetDataset:
-    """See Dataset: `train` and `val` are different streets."""
+    """See Dataset: `train` and `val` are different streets; of a clip of `train`, the first ``labelled`` frames are."""
 
     seed: int
     size_hw: tuple[int, int]
     length: int
     fps: Fraction
     clip_counts: tuple[int, int]
+    labelled: int
     truth: bool
     name: str = "street"
     label_set: LabelSet = STREET_CLASSES
@@ -81,13 +87,15 @@ class StreetDataset:
         choose_split(self.splits, split, "the synthetic street")
         first = FIRST_SEED[split] + 100_000_000 * self.seed
         count = self.clip_counts[self.splits.index(split)]
-        return [StreetClip(first + i, self.size_hw, self.length, self.fps, self.truth) for i in range(count)]
+        labels = self.labelled if split == "train" else self.length
+        return [StreetClip(first + i, self.size_hw, self.length, self.fps, labels, self.truth) for i in range(count)]
 
 
 def open_street(spec: str) -> StreetDataset:
-    """Open `synthetic:street?size=288x512&seed=0&frames=30&fps=15&train=64&val=4&truth=yes`.
+    """Open `synthetic:street?size=288x512&seed=0&frames=30&fps=15&train=64&val=4&labelled=all&truth=yes`.
 
-    `train` and `val` are numbers of clips, `frames` those of each clip.
+    `train` and `val` are numbers of clips, `frames` those of each clip. `labelled` is how many of the first frames of
+    each clip of `train` have labels: pairs along exact flow need a next frame after the last of them.
 
     Raises:
         DatasetError: an unknown setting or value.
@@ -96,12 +104,18 @@ def open_street(spec: str) -> StreetDataset:
         settings = read_spec(spec, DEFAULTS)
         if settings["truth"] not in ("yes", "no"):
             raise SourceError(f"Found truth={settings['truth']} for the street, expected yes or no.")
+        length = number_of(settings["frames"], "frames", int, 1)
+        asked = settings["labelled"]
+        labelled = length if asked == ALL else number_of(asked, "labelled", int, 1)
+        if labelled > length:
+            raise SourceError(f"Found labelled={labelled} for a street of {length} frames, expected at most {length}.")
         return StreetDataset(
             number_of(settings["seed"], "seed", int, 0),
             size_of(settings["size"]),
-            number_of(settings["frames"], "frames", int, 1),
+            length,
             number_of(settings["fps"], "fps", Fraction, 1),
             (number_of(settings["train"], "train", int, 1), number_of(settings["val"], "val", int, 1)),
+            labelled,
             settings["truth"] == "yes",
         )
     except SourceError as error:

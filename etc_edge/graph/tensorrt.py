@@ -13,13 +13,15 @@ from etc_edge.graph.load import OPSET, copy_model
 from etc_edge.graph.magnitudes import largest_magnitudes, seen_magnitudes
 from etc_edge.graph.passes.byte_borders import convert_bytes_at_borders
 from etc_edge.graph.passes.concatenated_pairs import drop_concatenated_pairs
+from etc_edge.graph.passes.constant_channels import balance_with_constant_channels
 from etc_edge.graph.passes.float8 import write_float8
 from etc_edge.graph.passes.float_beginning import keep_beginning_in_float
 from etc_edge.graph.passes.float_constants import drop_quantization, float_biases
+from etc_edge.graph.passes.float_depthwise import keep_coarse_depthwise_in_float
 from etc_edge.graph.passes.fused_pairs import drop_fused_pairs
 from etc_edge.graph.passes.half_precision import LARGEST_HALF, overflowing_constants, write_half_precision
 from etc_edge.graph.passes.idle_pairs import drop_idle_pairs
-from etc_edge.graph.passes.shifted_rectifiers import shift_rectified
+from etc_edge.graph.passes.shifted_codes import shift_to_signed
 from etc_edge.graph.passes.symmetric_grids import make_grids_symmetric
 from etc_edge.graph.qdq import pairs
 from etc_edge.graph.simplify import drop_unused
@@ -38,7 +40,17 @@ SIGNED_PASSES: tuple[Callable[[onnx.ModelProto], None], ...] = (
 )
 """From the grids of any bundle to signed symmetric ones where TensorRT fuses them."""
 
-INT8_PASSES = (float_biases, keep_beginning_in_float, drop_idle_pairs, shift_rectified, *SIGNED_PASSES[1:])
+INT8_PASSES: tuple[Callable[[onnx.ModelProto], None], ...] = (
+    float_biases,
+    keep_beginning_in_float,
+    drop_idle_pairs,
+    drop_fused_pairs,
+    drop_concatenated_pairs,
+    balance_with_constant_channels,
+    shift_to_signed,
+    keep_coarse_depthwise_in_float,
+    make_grids_symmetric,
+)
 """The same for integer codes, of which a rectified activation would use half."""
 
 _CONVERSIONS = frozenset({"QuantizeLinear", "DequantizeLinear", "Cast", "Constant"})
@@ -105,6 +117,15 @@ def lower_for_tensorrt(
         write_half_precision(lowered, keep)
         drop_unused(lowered)
     return TensorRtGraph(lowered, precision, typed, keep)
+
+
+def tensors_that_lose_steps(model: onnx.ModelProto) -> list[str]:
+    """Quantized activations of a bundle's graph whose unsigned codes an INT8 build makes signed, with half the steps or
+    a little more; those that it leaves in float are none."""
+    lowered = copy_model(model)
+    for apply in INT8_PASSES[: INT8_PASSES.index(make_grids_symmetric)]:
+        apply(lowered)
+    return [pair.tensor for pair in pairs(GraphView(lowered)) if pair.grid.unsigned]
 
 
 def _overflowing(model: onnx.ModelProto, seen: Mapping[str, float]) -> dict[str, str]:

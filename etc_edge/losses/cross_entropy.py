@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from etc_edge.losses.class_weights import ClassWeights, Weighting
 from etc_edge.losses.term import FrameOutputs, Need, StepOutputs, enlarged, own_count
 
 Frames = Literal["labelled", "all"]
@@ -19,7 +20,7 @@ class CrossEntropy:
 
     Args:
         aux_weight: share of the auxiliary head.
-        class_weights: one weight a class, or None for equal ones.
+        class_weights: see ClassWeights.
         frames: `labelled` takes the first frame alone, as ETC does; `all` takes the mean over all frames, for other
             frames whose labels are known because they are copies of the labelled one.
     """
@@ -29,12 +30,12 @@ class CrossEntropy:
     def __init__(
         self,
         aux_weight: float = 0.4,
-        class_weights: tuple[float, ...] | None = None,
+        class_weights: Weighting = None,
         frames: Frames = "labelled",
     ) -> None:
         self.needs = frozenset({"labels"} if frames == "labelled" else {"labels", "other_labels"})
         self._aux_weight, self._frames = aux_weight, frames
-        self._class_weights = None if class_weights is None else torch.tensor(class_weights)
+        self._class_weights = ClassWeights(class_weights)
 
     def __call__(self, step: StepOutputs) -> Tensor:
         """See Term."""
@@ -47,7 +48,8 @@ class CrossEntropy:
         return torch.stack(values).mean()
 
     def _of_frame(self, step: StepOutputs, frame: FrameOutputs, labels: Tensor) -> Tensor:
-        weights = None if self._class_weights is None else self._class_weights.to(frame.logits.device)
+        classes = frame.logits.shape[1]
+        weights = self._class_weights.of(labels, labels != step.void, classes, step.mean_count)
         loss = cross_entropy(frame.full_logits, labels, step.void, weights, step.mean_count)
         if frame.auxiliary is not None and self._aux_weight:
             auxiliary = enlarged(frame.auxiliary, frame.images)

@@ -28,10 +28,10 @@ class TermRecipe(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 class CrossEntropyRecipe(
     TermRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="cross_entropy"
 ):
-    """See CrossEntropy; `class_weights` lists one weight a class, in the order of the classes."""
+    """See CrossEntropy; `class_weights` lists one weight a class, in the order of the classes, or says `balanced`."""
 
     aux_weight: NonNegative = 0.4
-    class_weights: tuple[NonNegative, ...] | None = None
+    class_weights: tuple[NonNegative, ...] | Literal["balanced"] | None = None
     frames: Literal["labelled", "all"] = "labelled"
 
 
@@ -52,7 +52,7 @@ class SingleFrameRecipe(
     weight: NonNegative = 0.1
     direction: Literal["student_teacher", "teacher_student"] = "student_teacher"
     temperature: Positive = 1.0
-    class_weights: tuple[NonNegative, ...] | None = None
+    class_weights: tuple[NonNegative, ...] | Literal["balanced"] | None = None
 
 
 class PairwiseRecipe(

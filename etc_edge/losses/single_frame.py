@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from etc_edge.losses.class_weights import ClassWeights, Weighting
 from etc_edge.losses.term import Need, StepOutputs, own_count
 
 Direction = Literal["student_teacher", "teacher_student"]
@@ -22,8 +23,8 @@ class SingleFrameDistillation:
             KL(teacher ‖ student), the distillation of Hinton et al. (2015), whose gradient is that of cross-entropy
             with the teacher's probabilities.
         temperature: both distributions are softened by it, and the loss is multiplied by its square (Hinton et al.).
-        class_weights: one weight a class, for pixels that the teacher gives to it; None for equal ones. Those of the
-            cross-entropy, so that the teacher's large classes do not outvote its weights.
+        class_weights: see ClassWeights; of pixels that the teacher gives to a class. Those of the cross-entropy, so
+            that the teacher's large classes do not outvote its weights; `balanced` needs no labels.
     """
 
     needs: frozenset[Need] = frozenset({"teacher"})
@@ -32,10 +33,10 @@ class SingleFrameDistillation:
         self,
         direction: Direction = "student_teacher",
         temperature: float = 1.0,
-        class_weights: tuple[float, ...] | None = None,
+        class_weights: Weighting = None,
     ) -> None:
         self._direction, self._temperature = direction, temperature
-        self._class_weights = None if class_weights is None else torch.tensor(class_weights)
+        self._class_weights = ClassWeights(class_weights)
 
     def __call__(self, step: StepOutputs) -> Tensor:
         """See Term; at the teacher's resolution, the mean over the frames."""
@@ -47,8 +48,10 @@ class SingleFrameDistillation:
                 student = functional.interpolate(student, size=size_hw, mode="bilinear", align_corners=True)
             theirs = teacher.logits.float()
             weight = teacher.valid.to(theirs.dtype)
-            if self._class_weights is not None:
-                weight = weight * self._class_weights.to(theirs.device)[theirs.argmax(1)]
+            classes = theirs.argmax(1)
+            by_class = self._class_weights.of(classes, teacher.valid, theirs.shape[1], step.mean_count)
+            if by_class is not None:
+                weight = weight * by_class[classes]
             values.append(divergence(student, theirs, weight, self._direction, self._temperature, step.mean_count))
         return torch.stack(values).mean()
 

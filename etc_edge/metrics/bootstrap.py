@@ -3,9 +3,10 @@
 Neighbouring frames resemble each other, so that a frame is worth less than one independent observation. Blocks of
 neighbours are drawn instead of frames (Politis & Romano 1992, circular blocks), as long as the figures' own
 autocorrelation asks for (`block_length`); where there are several clips, they are drawn first, with replacement, and
-the blocks inside each. With few blocks percentiles of the bootstrap are too narrow; they are widened to Student's t
-(Hesterberg 2015, "What teachers should know about the bootstrap", section 5.3). What no drawing can know is what other
-clips would show: intervals of one or two clips speak of frames like these.
+the blocks inside each; for a single clip, what its neighbouring blocks still have in common is added. With few
+blocks percentiles of the bootstrap are too narrow; they are widened to Student's t (Hesterberg 2015, "What teachers
+should know about the bootstrap", section 5.3). What no drawing can know is what other clips would show: intervals of
+one or two clips speak of frames like these.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from etc_edge.metrics.block_length import block_length
+from etc_edge.metrics.persistence import correlation_of_means, drift_factor, neighbour_correlation
 
 Float = npt.NDArray[np.float64]
 Interval = tuple[float, float]
@@ -26,6 +28,9 @@ LEVEL = 0.95
 REPETITIONS = 2000
 FEWEST_ITEMS = 8
 """Frames or pairs below which no interval is given."""
+
+FEWEST_UNITS = 3
+"""Independent observations below which Student's quantile is beyond its expansion, and what was drawn, anyway."""
 
 # Numbers that are gathered at once: bounds memory to some tens of megabytes.
 _AT_ONCE = 4_000_000
@@ -53,9 +58,10 @@ def sums_interval(
     clips = [clip for clip in clips if len(clip)]
     if sum(map(len, clips)) < FEWEST_ITEMS:
         return None
-    block = block_length(_influence(clips, statistic))
+    influence = _influence(clips, statistic)
+    block = block_length(influence)
     sums = resampled_sums(clips, block, repetitions, np.random.default_rng(seed))
-    return percentile_ends(statistic(sums), level, _units([len(clip) for clip in clips], block))
+    return _ends(statistic(sums), level, _units([len(clip) for clip in clips], block), _lost(influence, block))
 
 
 def quantile_interval(
@@ -77,14 +83,15 @@ def quantile_interval(
     count, tail = len(values), (1 - level) / 2
     if count < FEWEST_ITEMS or max(share, 1 - share) ** count > tail:
         return None
-    block = block_length([(values > np.quantile(values, share)).astype(np.float64)])
+    above = [(values > np.quantile(values, share)).astype(np.float64)]
+    block = block_length(above)
     random = np.random.default_rng(seed)
     found = np.empty(repetitions)
     step = max(1, _AT_ONCE // count)
     for begin in range(0, repetitions, step):
         chosen = _block_indices(count, block, min(step, repetitions - begin), random)
         found[begin : begin + step] = np.quantile(values[chosen], share, axis=1)
-    return percentile_ends(found, level, _units([count], block))
+    return _ends(found, level, _units([count], block), _lost(above, block))
 
 
 def resampled_sums(clips: Sequence[Float], block: int, repetitions: int, random: np.random.Generator) -> Float:
@@ -111,6 +118,17 @@ def student_quantile(share: float, degrees: int) -> float:
         + (3 * z**7 + 19 * z**5 + 17 * z**3 - 15 * z) / (384 * n**3)
         + (79 * z**9 + 776 * z**7 + 1482 * z**5 - 1920 * z**3 - 945 * z) / (92160 * n**4)
     )
+
+
+def widening(level: float, units: int) -> float:
+    """By how much an interval of what drawing again finds is to grow, for so many independent units; more than 1.
+
+    √(N / (N − 1)), since drawing again knows the spread about the mean that was found, times Student's quantile with
+    N − 1 degrees over the normal one. Below `FEWEST_UNITS` it grows no more.
+    """
+    units = max(FEWEST_UNITS, units)
+    share = (1 + level) / 2
+    return math.sqrt(units / (units - 1)) * student_quantile(share, units - 1) / NormalDist().inv_cdf(share)
 
 
 def _influence(clips: Sequence[Float], statistic: Callable[[Float], Float]) -> list[Float]:
@@ -154,10 +172,18 @@ def _units(lengths: Sequence[int], block: int) -> int:
     return blocks if len(lengths) == 1 else min(blocks, 2 * len(lengths))
 
 
-def percentile_ends(found: Float, level: float, units: int) -> Interval:
-    """Ends of an interval from what drawing again found, widened to Student's t for so many independent units."""
-    units = max(2, units)
-    widened = math.sqrt(units / (units - 1)) * student_quantile((1 + level) / 2, units - 1)
-    tail = NormalDist().cdf(-widened)
+def _lost(series: Sequence[Float], block: int) -> float:
+    """By how much an interval grows for what blocks have in common with the neighbours that drawing takes from them.
+
+    Several clips are drawn whole before their blocks are, and bring it along.
+    """
+    if len(series) > 1:
+        return 1.0
+    return drift_factor(correlation_of_means(neighbour_correlation(series), block))
+
+
+def _ends(found: Float, level: float, units: int, wider: float) -> Interval:
+    """Ends of an interval from what drawing again found, widened by percentiles, so that they stay what can be."""
+    tail = NormalDist().cdf(-wider * widening(level, units) * NormalDist().inv_cdf((1 + level) / 2))
     low, high = np.nanquantile(found, [tail, 1 - tail])
     return float(low), float(high)

@@ -2,10 +2,10 @@
 
 Frames timed behind one another share the state of the machine, the memory that an engine happened to get and whatever
 else ran just then, so that hundreds of frames may say no more than a few rounds do (Kalibera & Jones 2013, "Rigorous
-benchmarking in reasonable time"). Whole rounds are drawn with replacement, a bootstrap of clusters; its ends are
+benchmarking in reasonable time"). Whole rounds are drawn with replacement, a bootstrap of clusters. Its ends are
 widened to Student's t with as many degrees as there are rounds but one; where a round resembles the one before it,
-the load drifts more slowly than rounds go by, and the interval grows by √((1 + ρ) / (1 − ρ)), ρ being their
-correlation.
+the load drifts more slowly than rounds go by, and the interval grows by what their correlation asks for
+(`persistence.drift_factor`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from etc_edge.metrics.bootstrap import FEWEST_ITEMS, LEVEL, Interval, percentile_ends
+from etc_edge.metrics.bootstrap import FEWEST_ITEMS, LEVEL, Interval, widening
+from etc_edge.metrics.persistence import correlation_of_means, drift_factor, neighbour_correlation
 
 Float = npt.NDArray[np.float64]
 
@@ -28,10 +29,6 @@ BATCHES = 10
 """Rounds that a plain series of frames is cut into."""
 
 MOST_ROUNDS = 50
-
-_MOST_CORRELATED = 0.9
-# Logarithms of medians that differ by less are the same but for rounding.
-_SAME = 1e-9
 
 
 def split_rounds(values: Float, lengths: Sequence[int]) -> list[Float]:
@@ -70,24 +67,21 @@ def rounds_interval(
         found = np.quantile(np.stack(list(rounds))[drawn].reshape(repetitions, -1), share, axis=1)
     else:
         found = np.array([np.quantile(np.concatenate([rounds[place] for place in row]), share) for row in drawn])
-    low, high = percentile_ends(np.log(found), level, len(rounds))
-    # Far out in the tail few rounds hold the values that matter, and drawing them again knows only their own spread.
-    wider = drift_factor(rounds)
+    # Distances are widened, not percentiles: beyond the lowest and the highest round there is nothing to draw.
+    low, high = np.nanquantile(np.log(found), [(1 - level) / 2, (1 + level) / 2])
+    wider = widening(level, len(rounds)) * drift_factor(round_correlation(rounds))
     return math.exp(estimate - (estimate - low) * wider), math.exp(estimate + (high - estimate) * wider)
 
 
-def drift_factor(rounds: Sequence[Float]) -> float:
-    """By how much intervals grow because neighbouring rounds are alike: √((1 + ρ) / (1 − ρ)), 1 or more.
+def round_correlation(rounds: Sequence[Float]) -> float:
+    """How alike a round is to the one before it, 0 or more.
 
-    ρ is the correlation of the rounds' median logarithms with those of the rounds before, corrected for its bias in
-    short series, (1 + 3ρ) / N (Kendall 1954).
+    The greater of two: the correlation of the rounds' median logarithms, of which a few rounds say little, and the one
+    that means of rounds have where frames are an AR(1) series with the correlation of neighbours within rounds.
     """
-    medians = np.array([float(np.median(np.log(one))) for one in rounds])
-    centred = medians - medians.mean()
-    spread = float(centred @ centred)
-    if len(medians) < FEWEST_ROUNDS or np.ptp(medians) < _SAME:
-        return 1.0
-    correlation = float(centred[1:] @ centred[:-1]) / spread
-    correlation += (1 + 3 * correlation) / len(medians)
-    correlation = min(max(correlation, 0.0), _MOST_CORRELATED)
-    return math.sqrt((1 + correlation) / (1 - correlation))
+    logarithms = [np.log(one) for one in rounds]
+    medians = np.array([float(np.median(one)) for one in logarithms])
+    if len(medians) < FEWEST_ROUNDS:
+        return 0.0
+    of_frames = correlation_of_means(neighbour_correlation(logarithms), sum(map(len, rounds)) / len(rounds))
+    return max(neighbour_correlation([medians]), of_frames)

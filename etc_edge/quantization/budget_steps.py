@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -22,11 +23,15 @@ LEAST_SAVED = 1e-6
 
 
 class GroupLoss(msgspec.Struct, frozen=True, kw_only=True):
-    """A group: its operators, the SNR of the logits when it alone is quantized, its share of the time INT8 saves."""
+    """A group: its operators, the SNR of the logits when it alone is quantized, its share of the time INT8 saves.
+
+    `grids` are what it is quantized on: names of weights of its own, and of activations that neighbours may share.
+    """
 
     nodes: tuple[str, ...]
     snr_db: float | None
     saved: float
+    grids: tuple[str, ...]
 
 
 def changed_recipe(recipe: QuantizeRecipe, step: str) -> QuantizeRecipe | None:
@@ -39,11 +44,20 @@ def float_order(groups: Sequence[GroupLoss]) -> list[GroupLoss]:
     """The groups in the order in which they go back to float: by noise that goes away for the time that it costs.
 
     Powers of the errors of different groups add up, so the sum that is left after the first k is what is least for its
-    price. The last one is not in the list: a network without any group is not INT8.
+    price. A grid goes away with the last group that uses it: of a group between neighbours in INT8 the weight alone,
+    and of an addition nothing. A group's noise is shared out evenly among its grids, and what counts is the share of
+    those that would go. The last group is not in the list: a network without any is not INT8.
     """
+    used, left, order = Counter(grid for group in groups for grid in group.grids), list(groups), list[GroupLoss]()
 
     def worth(group: GroupLoss) -> float:
         noise = 0.0 if group.snr_db is None else 10.0 ** (-group.snr_db / 10.0)
-        return noise / max(group.saved, LEAST_SAVED)
+        going = sum(used[grid] == 1 for grid in group.grids) / max(1, len(group.grids))
+        return noise * going / max(group.saved, LEAST_SAVED)
 
-    return sorted(groups, key=worth, reverse=True)[:-1]
+    while len(left) > 1:
+        first = max(left, key=worth)
+        left.remove(first)
+        order.append(first)
+        used.subtract(first.grids)
+    return order

@@ -8,6 +8,7 @@ from math import prod
 import onnx
 
 from etc_edge.graph.operations import MOVEMENT, node_macs
+from etc_edge.graph.qdq import WEIGHTED
 from etc_edge.graph.view import GraphView
 from etc_edge.quantization.placement import SECONDS_PER_CONVERTED_ELEMENT, SECONDS_PER_MAC_SAVED, Placement
 
@@ -21,12 +22,14 @@ class Group:
         nodes: names of all, in the order of the graph.
         macs: multiply-adds, as a fraction of the network's.
         saved: estimate of the time that INT8 saves here, as a fraction of what it saves in all groups.
+        grids: names of what is quantized for them: activations, which neighbours may share, weights and constants.
     """
 
     name: str
     nodes: tuple[str, ...]
     macs: float
     saved: float
+    grids: tuple[str, ...]
 
 
 def groups_of(model: onnx.ModelProto, placement: Placement, logits: str) -> list[Group]:
@@ -57,6 +60,7 @@ def groups_of(model: onnx.ModelProto, placement: Placement, logits: str) -> list
             nodes=tuple(node.name for node in nodes),
             macs=sum(node_macs(view, node) for node in nodes) / total,
             saved=seconds[first] / all_s,
+            grids=_grids(view, nodes, placement),
         )
         for first, nodes in members.items()
     ]
@@ -66,3 +70,15 @@ def _saved_s(view: GraphView, nodes: list[onnx.NodeProto]) -> float:
     elements = sum(prod(view.static_shape(node.output[0])) for node in nodes)
     macs = sum(node_macs(view, node) for node in nodes)
     return macs * SECONDS_PER_MAC_SAVED + elements * SECONDS_PER_CONVERTED_ELEMENT
+
+
+def _grids(view: GraphView, nodes: list[onnx.NodeProto], placement: Placement) -> tuple[str, ...]:
+    quantized = {*placement.tensors, *placement.constants}
+    found: dict[str, None] = {}
+    for node in nodes:
+        for name in (*node.input, *node.output):
+            if name in quantized:
+                found[placement.shared.get(name, name)] = None
+        if node.op_type in WEIGHTED and view.is_constant(node.input[WEIGHTED[node.op_type]]):
+            found[node.input[WEIGHTED[node.op_type]]] = None
+    return tuple(found)

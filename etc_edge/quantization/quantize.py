@@ -45,7 +45,7 @@ def quantized_graph(
     if missing is not None:
         raise CalibrationError(f"Found no range for tensor {missing!r}.", "Calibrate again, or add it to the ranges.")
     view = GraphView(model)
-    activations = {name: Grid.covering(ranges[name].low, ranges[name].high, scheme) for name in placement.tensors}
+    activations = {name: ranges[name].grid(scheme) for name in placement.tensors}
     constants = {}
     for name in placement.constants:
         value = view.constant(name)

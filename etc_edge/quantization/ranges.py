@@ -16,11 +16,20 @@ from etc_edge.quantization.weights import Granularity
 SCHEMA_VERSION = 1
 
 
-class TensorRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The real values from `low` to `high` that a tensor's grid covers; what lies outside saturates."""
+class TensorRange(msgspec.Struct, frozen=True, forbid_unknown_fields=True, omit_defaults=True):
+    """The real values from `low` to `high` that a tensor's grid covers; what lies outside saturates.
+
+    Args:
+        scheme: the kind of grid; None is that of all ranges.
+    """
 
     low: float
     high: float
+    scheme: Scheme | None = None
+
+    def grid(self, scheme: Scheme) -> Grid:
+        """The grid; of the given kind where the range names none."""
+        return Grid.covering(self.low, self.high, self.scheme or scheme)
 
 
 class Ranges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -52,13 +61,15 @@ class Ranges(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 def with_grids(ranges: Ranges, grids: Mapping[str, Grid]) -> Ranges:
     """The same ranges, but for tensors whose grids are given: those get the range that makes exactly this grid."""
-    changed = {name: _range_of(grids[name]) if name in grids else span for name, span in ranges.tensors.items()}
+    changed = {
+        name: _range_of(grids[name], span.scheme) if name in grids else span for name, span in ranges.tensors.items()
+    }
     return msgspec.structs.replace(ranges, tensors=changed)
 
 
-def _range_of(grid: Grid) -> TensorRange:
+def _range_of(grid: Grid, scheme: Scheme | None) -> TensorRange:
     # A symmetric grid is chosen by its largest code; it has one more below zero.
-    return TensorRange(grid.low if grid.unsigned else -grid.high, grid.high)
+    return TensorRange(grid.low if grid.unsigned else -grid.high, grid.high, scheme)
 
 
 def encode_ranges(ranges: Ranges) -> bytes:

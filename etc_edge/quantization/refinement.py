@@ -224,7 +224,8 @@ class _Descent:
         for factor in FACTORS:
             best = 1.0
             for _ in range(MOST_STEPS):
-                scaled = TensorRange(given.low * best * factor, given.high * best * factor)
+                low, high = given.low * best * factor, given.high * best * factor
+                scaled = TensorRange(low, high, given.scheme)
                 spans = {**self.spans, **dict.fromkeys(self.followers[name], scaled)}
                 errors = self.candidates.errors(spans, self.pairs, self.expected)
                 objective = departure(errors, self.pairs).beside(self.start, self.steadiness)

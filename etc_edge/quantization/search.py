@@ -114,11 +114,13 @@ class Measured(msgspec.Struct, frozen=True, kw_only=True):
         upper: how many it may be, at the budget's confidence; none below its drop. Of figures that are bounded, and of
             others where there are frames enough to say.
         int8_macs: its share of the multiply-adds in INT8.
+        seconds: how long it took to make and to measure it; None where nobody looked.
     """
 
     drops: dict[str, float]
     upper: dict[str, float]
     int8_macs: float
+    seconds: float | None = None
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,6 +45,7 @@ class FinetuneReport:
             calibrated graph, the fine-tuned one and the float one, as ONNX Runtime runs them; empty where nothing was
             held back.
         is_first: whether this is the process that reports.
+        seconds: from reading both graphs to having the trained one; None where a run was gone on with.
     """
 
     bundle: Bundle | None
@@ -53,6 +55,7 @@ class FinetuneReport:
     after: dict[str, float]
     reference: dict[str, float]
     is_first: bool = True
+    seconds: float | None = None
 
 
 def finetune(
@@ -148,6 +151,7 @@ class _Finetuning:
         from etc_edge.training.finetuning.run import prepare_run
         from etc_edge.training.loop import Training
 
+        begun = time.perf_counter()
         int8, reference = _opened(self.int8, "int8"), _opened(self.reference, "fp32")
         if self.recipe.needs_labels:
             check_classes(int8.labels, dataset, progress)
@@ -158,13 +162,14 @@ class _Finetuning:
         told = FinetuneReport(
             None, trained.iterations, watch.best_iteration if watch.best else trained.iterations, watch.first,
             watch.best or watch.last, prepared.reference, processes.is_first,
+            None if resume else round(time.perf_counter() - begun, 1),
         )  # fmt: skip
         if not processes.is_first:
             return told
         progress.say("writing the fine-tuned graph")
         described = _described(self.recipe, dataset, prepared.trained_on, prepared.held_back)
         written = _write(self.out, int8, reference, trained, described, told)
-        return FinetuneReport(written, told.steps, told.best_step, told.before, told.after, told.reference)
+        return replace(told, bundle=written)
 
 
 def _calibration(bundle: Path, recipe: WholeQuantizeRecipe, target: str, ranges: Path | None) -> bytes:
@@ -260,8 +265,8 @@ def _graphs(int8: Bundle, reference: Bundle) -> Graphs:
         CalibrationError: its ranges were made for another float graph.
     """
     from etc_edge.graph.load import load_model
+    from etc_edge.quantization.prepared_graph import equalized_graph
     from etc_edge.quantization.ranges import load_ranges
-    from etc_edge.stages.quantize import equalized_graph
     from etc_edge.training.finetuning.run import Graphs
 
     if int8.ranges_path is None:
@@ -292,6 +297,7 @@ def _write(
     check_model(model, "the fine-tuned graph")
     content, frames = to_bytes(model), int8.selftest().frames
     figures = {"steps": report.steps, "best_step": report.best_step, "before": report.before, "after": report.after}
+    taken = {} if report.seconds is None else {"seconds": report.seconds}
     return write_bundle(
         out,
         BundleContents(
@@ -305,7 +311,7 @@ def _write(
             ranges=_trained_ranges(int8, reference, model),
             parents=(reference.hash, int8.hash),
             recipe={**int8.manifest.recipe, "finetune": described},
-            results={"finetune": {**figures, "reference": report.reference}},
+            results={"finetune": {**figures, **taken, "reference": report.reference}},
         ),
     )
 

@@ -3,68 +3,51 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 import onnx
 
 from etc_edge.backends.onnxruntime.reference import run_reference
 from etc_edge.core.bundle import Bundle, BundleContents, SelfTest, check_bundle_path, write_bundle
 from etc_edge.core.errors import BundleError, CalibrationError
-from etc_edge.core.progress import Progress, Silent, track
-from etc_edge.core.shipped import find_shipped
+from etc_edge.core.progress import Progress, Silent
 from etc_edge.core.table import nearest
-from etc_edge.data.dataset import Dataset, open_dataset
-from etc_edge.data.neighbours import remaining
 from etc_edge.data.sampling import (
-    CalibrationList,
     FrameKeys,
-    listed_frames,
-    load_list,
-    sample_list,
-    without_frames,
 )
-from etc_edge.flow.base import open_flow
-from etc_edge.frames.preprocess import fit_frame
-from etc_edge.graph.grid import Grid, Scheme
+from etc_edge.graph.bounds import with_divided_bounds
+from etc_edge.graph.grid import Scheme
 from etc_edge.graph.heads import output_logits
 from etc_edge.graph.load import check_model, load_model, to_bytes
 from etc_edge.graph.operations import node_macs
 from etc_edge.graph.preprocess import FRAME
 from etc_edge.graph.view import GraphView
-from etc_edge.quantization.bias_correction import apply_corrections, bias_corrections, correctable
-from etc_edge.quantization.calibrate import channel_means, channel_peaks, choose_ranges, observe
-from etc_edge.quantization.equalization import apply_factors, equalization_factors
-from etc_edge.quantization.observers.observer import OBSERVERS
 from etc_edge.quantization.placement import Placement, place
-from etc_edge.quantization.quantize import node_weight_scales, quantized_graph
+from etc_edge.quantization.prepared_graph import corrected_graph, equalized_graph, factor_arrays
+from etc_edge.quantization.quantize import quantized_graph
 from etc_edge.quantization.ranges import Ranges, TensorRange, encode_ranges, load_ranges
 from etc_edge.quantization.recipe import QuantizeRecipe
-from etc_edge.quantization.refinement import Candidates, Refinement, refine
-from etc_edge.quantization.steadiness import read_pairs
-from etc_edge.quantization.weights import Granularity
+from etc_edge.quantization.refinement import Refinement
+from etc_edge.quantization.signed_tensors import with_signed_tensors
+from etc_edge.stages.calibration import Calibrated, Calibration
 from etc_edge.stages.export import labels_of
-
-DEFAULT_FLOW = "dis-medium"
-"""Motion of neighbours that ranges are refined on, where the data does not tell it."""
-
-LOOK_AT = 16
-"""Frames of the first look, which finds how the channels of each activation compare."""
 
 SCHEMES: dict[str, Scheme] = {
     "cpu": "affine",
     "onnxruntime": "affine",
     "openvino": "affine",
-    "tensorrt": "symmetric",
+    "tensorrt": "affine",
     "torch_tensorrt": "symmetric",
 }
 """The grid that each target computes on; a bundle runs on the others too, where its codes mean the same numbers."""
+
+BY_TENSOR = frozenset({"tensorrt"})
+"""Targets whose lowering keeps unsigned codes where it can; the other tensors are symmetric."""
 
 EQUALIZED_TOLERANCE = 1e-3
 """Largest difference of logits that rounding of equalised weights makes, in parts of the largest logit."""
@@ -108,7 +91,7 @@ def quantize(
         out: the bundle to write, `NAME.etc`.
         recipe: observer, calibration frames and what stays in float.
         data: the data set to calibrate on; not needed where `ranges` are given.
-        target: decides on unsigned affine or signed symmetric activations.
+        target: decides on unsigned affine or signed symmetric activations, all of them or each for itself.
         ranges: a `ranges.json` to use instead of calibrating; all but the recipe's `keep_float` then says nothing, and
             what either of the two keeps in float stays there.
         progress: told what goes on.
@@ -123,60 +106,22 @@ def quantize(
         raise BundleError(f"Found {out} as the bundle to read and to write.", "Choose another --out.")
     source = _open_float(bundle)
     scheme = scheme_of(target)
-    observer = OBSERVERS.load(recipe.observer)
     model = load_model(source.model_path)
     graph_hash = source.manifest.files[source.model_path.name]
     given = load_ranges(ranges, graph_hash) if ranges is not None else None
     keep_float = list(dict.fromkeys([*(given.keep_float if given is not None else ()), *recipe.keep_float]))
     placement = _placement(model, source, keep_float)
-    begun, frames, refined = time.perf_counter(), 0, None
+    begun = time.perf_counter()
+    calibrated: Calibrated | None = None
     if given is None:
-        dataset, chosen = _calibration(data, recipe, keep_out)
-        frames = chosen.frame_count
-        size_hw = source.preprocessing.size_hw
-        names = [name for name in placement.tensors if name not in placement.shared]
-        factors: dict[str, list[float]] = {}
-        if recipe.equalize:
-            first_look = _images(dataset, chosen, size_hw, LOOK_AT)
-            peaks = channel_peaks(model, names, track(progress, first_look, "equalising", min(LOOK_AT, frames)))
-            factors = {name: values.tolist() for name, values in equalization_factors(model, peaks).items()}
-        images = track(progress, _images(dataset, chosen, size_hw), "calibrating", frames)
-        equalized = equalized_graph(model, factors)
-        statistics = observe(equalized, names, images)
-        chosen_ranges = choose_ranges(statistics, placement, observer, scheme)
-        corrections: dict[str, list[float]] = {}
-        if recipe.bias_correction:
-            seen = track(
-                progress, _images(dataset, chosen, size_hw, LOOK_AT), "correcting biases", min(LOOK_AT, frames)
-            )
-            corrections = _corrections(equalized, placement, chosen_ranges, scheme, recipe.weights, seen)
-        looked_at: dict[str, Any] = {"dataset": dataset.name, "split": chosen.split, "frames": frames}
-        if recipe.refine is not None:
-            pairs = read_pairs(
-                remaining(dataset.clips(chosen.split), keep_out), recipe.refine.pairs, size_hw, open_flow(DEFAULT_FLOW)
-            )
-            corrected = _corrected(equalized, corrections, placement)
-            candidates = Candidates(corrected, source.manifest.logits, placement, scheme, recipe.weights)
-            refined = refine(candidates, placement, chosen_ranges, pairs, recipe.refine, progress)
-            chosen_ranges = refined.ranges
-            looked_at["refined"] = refined.described(recipe.refine)
-        given = Ranges(
-            graph=graph_hash,
-            scheme=scheme,
-            observer=recipe.observer,
-            data=looked_at,
-            keep_float=keep_float,
-            equalization=factors,
-            weights=recipe.weights,
-            bias_correction=corrections,
-            tensors=chosen_ranges,
-        )
+        work = Calibration(source, model, placement, keep_float, recipe, scheme, target in BY_TENSOR, progress)
+        calibrated = work.on(data, keep_out)
+        given = calibrated.ranges
     else:
-        given = msgspec.structs.replace(given, keep_float=keep_float)
-        _check_factors(model, given.equalization, source)
+        given = _fitted(given, model, source, placement, keep_float, target)
     seconds = time.perf_counter() - begun
     progress.say("writing the INT8 graph")
-    corrected = _corrected(equalized_graph(model, given.equalization), given.bias_correction, placement)
+    corrected = corrected_graph(equalized_graph(model, given.equalization), given.bias_correction, placement)
     graph = quantized_graph(corrected, placement, given.tensors, scheme, given.weights)
     check_model(graph, "the quantized graph")
     quantized = to_bytes(graph)
@@ -196,6 +141,7 @@ def quantize(
             recipe={**source.manifest.recipe, "quantize": _described(recipe, given, scheme)},
         ),
     )
+    frames, refined = (0, None) if calibrated is None else (calibrated.frames, calibrated.refinement)
     return QuantizeReport(written, placement, int8_share(model, placement), frames, seconds, refined)
 
 
@@ -239,67 +185,16 @@ def _placement(model: onnx.ModelProto, bundle: Bundle, keep_float: list[str]) ->
     return placement
 
 
-def _calibration(
-    data: str | None, recipe: QuantizeRecipe, keep_out: FrameKeys = frozenset()
-) -> tuple[Dataset, CalibrationList]:
-    if data is None:
-        raise CalibrationError(
-            "Found no data to calibrate on.", "Name a data set with --data, or ranges with --ranges."
-        )
-    dataset, wanted = open_dataset(data), recipe.calibration
-    if wanted.list is not None:
-        chosen = load_list(find_shipped("calibration", wanted.list))
-    else:
-        chosen = sample_list(dataset, wanted.split, wanted.frames)
-    return dataset, without_frames(chosen, keep_out)
-
-
-def _images(
-    dataset: Dataset, chosen: CalibrationList, size_hw: tuple[int, int], at_most: int | None = None
-) -> Iterator[npt.NDArray[np.uint8]]:
-    """The list's frames at the network's size; `at_most` so many of them, spread over its runs."""
-    if at_most is not None:
-        step = max(1, len(chosen.clips) // at_most)
-        chosen = msgspec.structs.replace(chosen, clips=chosen.clips[::step])
-    for frame in islice(listed_frames(dataset, chosen), at_most):
-        yield fit_frame(frame.image_rgb, size_hw)
-
-
-def equalized_graph(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]]) -> onnx.ModelProto:
-    """A float graph with its channels divided by factors, as `ranges.json` keeps them."""
-    return apply_factors(model, {name: np.array(values, np.float32) for name, values in factors.items()})
-
-
-def _corrections(
-    model: onnx.ModelProto,
-    placement: Placement,
-    ranges: Mapping[str, TensorRange],
-    scheme: Scheme,
-    granularity: Granularity,
-    frames: Iterable[npt.NDArray[np.uint8]],
-) -> dict[str, list[float]]:
-    """Corrections of biases of an equalised float graph, as ranges keep them."""
-    grids = {name: Grid.covering(span.low, span.high, scheme) for name, span in ranges.items()}
-    scales = node_weight_scales(GraphView(model), placement, grids, granularity)
-    inputs = correctable(model, placement)
-    means = channel_means(model, list(dict.fromkeys(inputs.values())), frames)
-    return {name: values.tolist() for name, values in bias_corrections(model, scales, means).items() if name in inputs}
-
-
-def _corrected(
-    model: onnx.ModelProto, corrections: Mapping[str, Sequence[float]], placement: Placement
-) -> onnx.ModelProto:
-    """The float graph with the corrections of those operators that are quantized; in float none is due."""
-    int8, view = set(placement.int8_nodes), GraphView(model)
-    channels = {
-        node.name: view.static_shape(node.output[0])[1] for node in model.graph.node if node.name in corrections
-    }
-    for name, values in corrections.items():
-        expected = channels.get(name, "no such operator")
-        if expected != len(values):
-            raise CalibrationError(f"Found {len(values)} corrections for the bias of {name!r}, expected {expected}.")
-    due = {name: np.array(values, np.float32) for name, values in corrections.items() if name in int8}
-    return apply_corrections(model, due)
+def _fitted(
+    given: Ranges, model: onnx.ModelProto, source: Bundle, placement: Placement, keep_float: list[str], target: str
+) -> Ranges:
+    """Ranges that somebody gave, checked, with what stays in float and the grids of the target."""
+    _check_factors(model, given.equalization, source)
+    tensors: Mapping[str, TensorRange] = given.tensors
+    if target in BY_TENSOR and not any(span.scheme for span in tensors.values()):
+        equalized = equalized_graph(model, given.equalization)
+        tensors = with_signed_tensors(equalized, placement, given.tensors, given.weights)
+    return msgspec.structs.replace(given, keep_float=keep_float, tensors=tensors)
 
 
 def _check_factors(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]], source: Bundle) -> None:
@@ -312,9 +207,11 @@ def _check_factors(model: onnx.ModelProto, factors: Mapping[str, Sequence[float]
     if not factors:
         return
     logits, frame = source.manifest.logits, source.selftest().frames[:1]
+    # A bound that calibration brought down to what it saw may cut what it did not see; its grid would cut it as well.
+    bounded = with_divided_bounds(model, factor_arrays(factors))
     expected, found = (
         run_reference(to_bytes(output_logits(graph, logits)), {FRAME: frame}, [logits])[0]
-        for graph in (model, equalized_graph(model, factors))
+        for graph in (bounded, equalized_graph(model, factors))
     )
     difference = float(np.abs(found - expected).max() / max(np.abs(expected).max(), 1e-30))
     if not difference <= EQUALIZED_TOLERANCE:
@@ -329,4 +226,6 @@ def _described(recipe: QuantizeRecipe, ranges: Ranges, scheme: Scheme) -> dict[s
     plain: dict[str, Any] = msgspec.to_builtins(recipe)
     described = {name: plain[name] for name in QuantizeRecipe.__struct_fields__}
     found = {"observer": ranges.observer, "weights": ranges.weights, "bias_correction": bool(ranges.bias_correction)}
-    return {**described, **found, "data": ranges.data, "scheme": scheme}
+    schemes = {span.scheme or scheme for span in ranges.tensors.values()}
+    kind = next(iter(schemes)) if len(schemes) == 1 else "mixed"
+    return {**described, **found, "data": ranges.data, "scheme": kind}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import tempfile
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,10 +20,13 @@ from etc_edge.core.progress import Progress, Silent
 from etc_edge.core.results import Results
 from etc_edge.data.dataset import Dataset, open_dataset
 from etc_edge.flow.base import open_flow
+from etc_edge.graph.load import load_model
 from etc_edge.metrics.bootstrap import FEWEST_ITEMS
 from etc_edge.metrics.examination import Examination, Examined, prepare
 from etc_edge.metrics.intervals import upper_ends
 from etc_edge.quantization.budget_steps import RECIPE_STEPS, GroupLoss, changed_recipe, float_order
+from etc_edge.quantization.groups import groups_of
+from etc_edge.quantization.placement import place
 from etc_edge.quantization.recipe import QuantizeRecipe
 from etc_edge.quantization.search import POINT_ESTIMATE, Budget, Found, Measured, Rung, Skipped, Step, search
 from etc_edge.runtime.segmenter import Segmenter
@@ -188,6 +192,7 @@ class _Work:
 
     def evaluate(self, rung: Rung[Candidate]) -> Measured | Skipped:
         self.progress.say(f"trying: {rung.name}")
+        begun = time.perf_counter()
         try:
             made = self.made(rung.candidate)
         except (GraphError, CalibrationError) as error:
@@ -195,8 +200,9 @@ class _Work:
             if rung.candidate == Candidate(recipe=_plain(self.recipe)):
                 raise
             return Skipped(str(error))
-        measured = self._measured(made)
-        self.progress.say("  " + ", ".join(self._told(measured, name) for name in measured.drops))
+        measured = msgspec.structs.replace(self._measured(made), seconds=round(time.perf_counter() - begun, 1))
+        told = [self._told(measured, name) for name in measured.drops]
+        self.progress.say("  " + ", ".join([*told, f"{measured.seconds:.0f} s"]))
         return measured
 
     def _measured(self, made: _Made) -> Measured:
@@ -252,6 +258,7 @@ class _Work:
         if shared and not self.allow_overlap:
             return Skipped(f"Found {shared} of its frames among those that are reported on.")
         self.shared = max(self.shared, shared)
+        self.progress.say("fine-tuning takes longer than all before it; --no-finetune leaves it out")
         return [Rung(FINETUNING, msgspec.structs.replace(best, tuned=True))]
 
     def _in_float(self, best: Candidate) -> Sequence[Rung[Candidate]] | Skipped:
@@ -262,13 +269,24 @@ class _Work:
             self.bundle, self.data, base.recipe, self.frames.split, SENSITIVITY_FRAMES, self.target, ranges,
             keep_out=self.frames.keys, progress=self.progress,
         )  # fmt: skip
-        groups = [GroupLoss(nodes=one.nodes, snr_db=one.cost.snr_db, saved=one.saved) for one in costs.groups]
+        grids = self._grids(base.recipe)
+        groups = [
+            GroupLoss(nodes=one.nodes, snr_db=one.cost.snr_db, saved=one.saved, grids=grids[one.nodes])
+            for one in costs.groups
+        ]
         rungs, nodes = list[Rung[Candidate]](), tuple[str, ...]()
         for number, group in enumerate(float_order(groups), 1):
             nodes = (*nodes, *group.nodes)
             name = f"{number} of {len(groups)} groups in float"
             rungs.append(Rung(name, msgspec.structs.replace(base, back_to_float=nodes)))
         return rungs or Skipped("There is one group alone.")
+
+    def _grids(self, recipe: QuantizeRecipe) -> dict[tuple[str, ...], tuple[str, ...]]:
+        """What each group is quantized on, by its operators."""
+        source = Bundle.open(self.bundle)
+        model, logits = load_model(source.model_path), source.manifest.logits
+        placement = place(model, logits, frozenset(recipe.keep_float))
+        return {group.nodes: group.grids for group in groups_of(model, placement, logits)}
 
     def _examined(self, path: Path) -> Examined:
         with Segmenter.load(path, self.target, progress=Silent()) as segmenter:
@@ -333,6 +351,7 @@ def _recorded(budget: Budget, report: BudgetReport, dataset: Dataset, frames: He
                 "drop": one.measured.drops,
                 "drop_at_most": one.measured.upper,
                 "int8_macs": one.measured.int8_macs,
+                "seconds": one.measured.seconds,
                 "verdict": one.verdict,
                 "holds": one.holds,
             }

@@ -26,11 +26,12 @@ from etc_edge.graph.load import load_model
 from etc_edge.metrics.examination import prepare
 from etc_edge.quantization.groups import groups_of
 from etc_edge.quantization.placement import place
+from etc_edge.quantization.prepared_graph import equalized_graph
 from etc_edge.quantization.ranges import Ranges, load_ranges
 from etc_edge.quantization.recipe import QuantizeRecipe
 from etc_edge.quantization.sensitivity import WHOLE, Network, Variant, costs
 from etc_edge.stages.evaluate import DEFAULT_FLOW, check_classes
-from etc_edge.stages.quantize import equalized_graph, quantize
+from etc_edge.stages.quantize import quantize
 
 BLOCKS = 30
 """Runs of neighbours that the frames are spread over."""

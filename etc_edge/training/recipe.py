@@ -107,7 +107,8 @@ class TeacherRecipe(_Recipe, frozen=True, kw_only=True):
         cached: whether its outputs on whole frames are worked out once, kept, and moved as the frames are; else it
             runs on every crop of every step. A bundle is always cached.
         scales, flip: cached outputs are the mean of its probabilities over views of these sizes, mirrored too.
-        stride: of cached logits, in pixels of the input; features are kept at twice that.
+        stride: of cached logits, in pixels of the input; None for that of the teacher's own logits, but not below 4.
+            Thin classes are lost at a coarser one. Features are kept at twice that.
     """
 
     path: str
@@ -115,7 +116,7 @@ class TeacherRecipe(_Recipe, frozen=True, kw_only=True):
     cached: bool = True
     scales: Annotated[tuple[Positive, ...], msgspec.Meta(min_length=1)] = (1.0,)
     flip: bool = False
-    stride: Annotated[int, msgspec.Meta(ge=1, le=64)] = 8
+    stride: Annotated[int, msgspec.Meta(ge=1, le=64)] | None = None
 
 
 class OptimizerRecipe(_Recipe, frozen=True, kw_only=True):

@@ -12,10 +12,10 @@ from etc_edge.core.progress import Progress
 from etc_edge.training.frames import Labelled, fitted
 from etc_edge.training.pairs.source import PairSource
 from etc_edge.training.processes import Processes
-from etc_edge.training.recipe import TeacherRecipe, TrainRecipe
+from etc_edge.training.recipe import TrainRecipe
 from etc_edge.training.teacher import CachedTeacher, LiveTeacher, Teacher
 from etc_edge.training.teacher_store import TeacherStore
-from etc_edge.training.whole_frames import load_teacher_network, open_frame_teacher, teacher_identity
+from etc_edge.training.whole_frames import FrameTeacher, load_teacher_network, open_frame_teacher, teacher_identity
 
 
 @dataclass(frozen=True)
@@ -50,9 +50,10 @@ def open_teacher(
     folder = cache_folder() / "teachers" / teacher_identity(taught, recipe.input_size_hw)
     store = TeacherStore(folder, recipe.input_size_hw)
     with lock(folder):
-        gives_features = _fill(store, taught, labels, _needed(frames, pairs), processes, progress)
+        teacher = open_frame_teacher(taught, labels, processes.device)
+        _fill(store, teacher, _needed(frames, pairs), progress)
     crop_hw = recipe.augmentation.crop_hw
-    return Teaching(CachedTeacher(crop_hw, taught.stride, gives_features, processes.device), store)
+    return Teaching(CachedTeacher(crop_hw, teacher.stride, teacher.gives_features, processes.device), store)
 
 
 def _needed(frames: Sequence[Labelled], pairs: PairSource | None) -> list[Labelled]:
@@ -64,15 +65,7 @@ def _needed(frames: Sequence[Labelled], pairs: PairSource | None) -> list[Labell
     return list(found.values())
 
 
-def _fill(
-    store: TeacherStore,
-    recipe: TeacherRecipe,
-    labels: LabelSet,
-    frames: Sequence[Labelled],
-    processes: Processes,
-    progress: Progress,
-) -> bool:
-    teacher = open_frame_teacher(recipe, labels, processes.device)
+def _fill(store: TeacherStore, teacher: FrameTeacher, frames: Sequence[Labelled], progress: Progress) -> None:
     missing = [frame for frame in frames if not store.has(frame.clip.name, frame.index)]
     if missing:
         with progress.task("teacher", len(missing)) as task:
@@ -80,4 +73,3 @@ def _fill(
                 image = fitted(frame.clip[frame.index].image_rgb, store.input_size_hw)
                 store.save(frame.clip.name, frame.index, *teacher(image))
                 task.advance()
-    return teacher.gives_features

@@ -97,7 +97,7 @@ def _term(entry: Any, classes: int) -> WeightedTerm:
     weight, ramp = settings.pop("weight"), settings.pop("ramp")
     name = str(type(entry).__struct_config__.tag)
     class_weights = settings.get("class_weights")
-    if class_weights is not None and len(class_weights) != classes:
+    if isinstance(class_weights, tuple) and len(class_weights) != classes:
         raise RecipeError(
             f"Found {len(class_weights)} class_weights for the loss {name}, expected {classes}, one a class."
         )

@@ -30,10 +30,15 @@ UInt8 = npt.NDArray[np.uint8]
 Half = npt.NDArray[np.float16]
 
 
+# Finer maps than these only cost space: four pixels are the finest that our networks label by themselves.
+FINEST_STRIDE = 4
+
+
 class FrameTeacher(Protocol):
-    """Gives what is kept of a whole frame."""
+    """Gives what is kept of a whole frame; its logits stand `stride` pixels apart."""
 
     gives_features: bool
+    stride: int
 
     def __call__(self, image: UInt8, /) -> tuple[Half, Half | None]:
         """Of a frame, uint8 (H, W, 3): logits float16 (classes, h, w), features float16 (D, h', w') or None."""
@@ -53,6 +58,8 @@ class NetworkTeacher:
     def __init__(self, network: nn.Module, normalise: Normalisation, recipe: TeacherRecipe) -> None:
         self._network, self._normalise, self._recipe = network.eval(), normalise, recipe
         self._embedding = Embedding(network)
+        own: int = network.logits_stride  # type: ignore[assignment]  # see SegmentationNetwork
+        self.stride = recipe.stride or max(own, FINEST_STRIDE)
 
     @torch.no_grad()
     def __call__(self, image: UInt8) -> tuple[Half, Half | None]:
@@ -70,11 +77,11 @@ class NetworkTeacher:
                 taken = self._embedding.taken()
                 if features is None:
                     features = taken
-                probabilities = _resized(logits.flip(3) if mirrored else logits, size_hw, self._recipe.stride)
+                probabilities = _resized(logits.flip(3) if mirrored else logits, size_hw, self.stride)
                 total = probabilities.softmax(1) if total is None else total + probabilities.softmax(1)
         assert total is not None
         assert features is not None
-        cells = _cells(size_hw, 2 * self._recipe.stride)
+        cells = _cells(size_hw, 2 * self.stride)
         return _half(total.clamp_min(1e-12).log()), _half(pooled(features, cells))
 
 
@@ -95,6 +102,7 @@ class BundleTeacher:
     def __init__(self, bundle: Bundle, recipe: TeacherRecipe) -> None:
         from etc_edge.graph.heads import output_logits
         from etc_edge.graph.load import load_model, to_bytes
+        from etc_edge.graph.view import GraphView
 
         if recipe.scales != (1.0,):
             raise RecipeError(
@@ -105,6 +113,8 @@ class BundleTeacher:
         model = output_logits(load_model(bundle.model_path), bundle.manifest.logits)
         self._session = ort.InferenceSession(to_bytes(model), providers=["CPUExecutionProvider"])
         self._bundle, self._recipe = bundle, recipe
+        rows = GraphView(model).static_shape(bundle.manifest.logits)[2]
+        self.stride = recipe.stride or max(-(-bundle.preprocessing.size_hw[0] // rows), FINEST_STRIDE)
 
     def __call__(self, image: UInt8) -> tuple[Half, Half | None]:
         """See FrameTeacher."""
@@ -114,7 +124,7 @@ class BundleTeacher:
             view = np.ascontiguousarray(picture[:, ::-1] if mirrored else picture)
             (values,) = self._session.run([self._bundle.manifest.logits], {"frame": view[None]})
             logits = torch.from_numpy(np.asarray(values, np.float32))
-            logits = _resized(logits.flip(3) if mirrored else logits, image.shape[:2], self._recipe.stride)
+            logits = _resized(logits.flip(3) if mirrored else logits, image.shape[:2], self.stride)
             total = logits.softmax(1) if total is None else total + logits.softmax(1)
         assert total is not None
         return _half(total.clamp_min(1e-12).log()), None

@@ -25,14 +25,14 @@ from tests.architecture.package_files import (
 GRAPH_ROOMS = (
     "etc_edge.graph",
     "etc_edge.quantization",
+    "etc_edge.stages.calibration",
+    "etc_edge.stages.demo",
     "etc_edge.stages.dry_run",
     "etc_edge.stages.export",
+    "etc_edge.stages.inspect",
     "etc_edge.stages.quantize",
     "etc_edge.stages.search",
     "etc_edge.stages.sensitivity",
-    "etc_edge.stages.inspect",
-    "etc_edge.stages.demo",
-    "etc_edge.stages.dry_run",
 )
 FILES_AND_PICTURES = ("cv2", "av")
 

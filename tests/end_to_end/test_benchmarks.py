@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
+import cv2
+import onnx
 import pytest
+import torch
+import yaml
 
+from etc_edge.core.bundle import Bundle
+from etc_edge.data.dataset import open_dataset
+from etc_edge.data.sampling import listed_frames, sample_list
+from etc_edge.frames.street.classes import STREET_CLASSES
+from etc_edge.models.onnx_export import to_onnx
+from etc_edge.models.table import build_network
 from etc_edge.quantization.recipe import CalibrationRecipe, QuantizeRecipe
 from etc_edge.stages.demo import MODEL
 from etc_edge.stages.evaluate import evaluate
+from etc_edge.stages.finetune import finetune
 from etc_edge.stages.quantize import quantize
+from etc_edge.training.finetuning.recipe import FinetuneRecipe
+from etc_edge.training.recipe import DataRecipe
 from tests.architecture.package_files import REPOSITORY
 
 STREET = "synthetic:street?size=288x512&seed=5&frames=3&train=1&val=1"
@@ -43,14 +58,22 @@ def record(path: Path, script: str, *arguments: object) -> Any:
 
 
 @pytest.fixture(scope="module")
-def peers(work: Path, int8: Path) -> Any:
-    arguments = (MODEL, int8, "--data", STREET, "--peer", "none", "--rounds", 1)
+def tuned(work: Path, int8: Path) -> Path:
+    recipe = FinetuneRecipe(steps=1, batch_size=1, workers=0, data=DataRecipe(holdout=0.5, holdout_blocks=1))
+    finetune(int8, MODEL, work / "street_small-tuned.etc", recipe, STREET)
+    return work / "street_small-tuned.etc"
+
+
+@pytest.fixture(scope="module")
+def peers(work: Path, int8: Path, tuned: Path) -> Any:
+    arguments = (MODEL, int8, "--finetuned", tuned, "--data", STREET, "--peer", "none", "--rounds", 1)
     return record(work / "results" / "int8_peers-street_small.json", "int8_peers", *arguments)
 
 
 def test_int8_peers_gives_the_figures_of_evaluate(peers: Any, int8: Path) -> None:
     by_name = {entry["name"]: entry for entry in peers["figures"]["networks"]}
-    assert by_name.keys() == {f"{maker} · {on}" for maker in ("fp32", "etc-edge") for on in ("onnxruntime", "openvino")}
+    makers, engines = ("fp32", "etc-edge", "etc-edge fine-tuned"), ("onnxruntime", "openvino")
+    assert by_name.keys() == {f"{maker} · {engine}" for maker in makers for engine in engines}
     expected = evaluate(int8, STREET, "val", reference=MODEL, target="onnxruntime")
     ours = by_name["etc-edge · onnxruntime"]
     assert ours["accuracy"]["miou"] == pytest.approx(expected.accuracy.miou)
@@ -58,7 +81,75 @@ def test_int8_peers_gives_the_figures_of_evaluate(peers: Any, int8: Path) -> Non
     assert ours["temporal"]["agreement"] == pytest.approx(expected.temporal.agreement)
     assert ours["drop"]["miou"] == pytest.approx(expected.drop.miou)
     assert ours["drop"]["flicker"] == pytest.approx(expected.drop.flicker)
-    assert {goal["name"] for goal in peers["goals"]} == {"mIoU: FP32 − ours", "tc: FP32 − ours"}
+    chosen = peers["figures"]["chosen_backend"]
+    against_fp32 = {f"{figure}: FP32 − {one}" for figure in ("mIoU", "tc") for one in ("ours", "ours fine-tuned")}
+    time = f"time: ours fine-tuned on {chosen} / ours on {chosen}"
+    assert {goal["name"] for goal in peers["goals"]} == against_fp32 | {time}
+
+
+def test_int8_peers_counts_calibration_and_fine_tuning(peers: Any, tuned: Path) -> None:
+    taken = {entry["maker"]: entry.get("quantize_s") for entry in peers["figures"]["networks"]}
+    trained_s = Bundle.open(tuned).manifest.results["finetune"]["seconds"]
+    assert taken["fp32"] is None
+    assert taken["etc-edge fine-tuned"] == pytest.approx(taken["etc-edge"] + trained_s, abs=0.02)
+
+
+def test_peers_judge_on_labelled_frames_that_nobody_calibrates_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    held_back = importlib.import_module("measuring.calibration_frames").held_back
+    dataset = open_dataset("synthetic:street?size=32x48&frames=5&train=3&val=1")
+    calibrated = sample_list(dataset, "train", 6)
+    keys = {(run.clip, index) for run in calibrated.runs() for index in run.indices()}
+    judged = held_back(dataset, calibrated, 100)
+    left = {(run.clip, index) for run in judged.runs() for index in run.indices()}
+    assert (len(left), left & keys) == (15 - len(keys), set())
+    assert held_back(dataset, calibrated, 4).frame_count == 4
+    assert all(frame.labels is not None for frame in listed_frames(dataset, judged))
+    assert held_back(dataset, sample_list(dataset, "train", 15), 100) is None
+
+
+def test_every_figure_of_every_peer_is_a_goal(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(str(REPOSITORY / "benchmarks"))
+    comparison, of_peers = (importlib.import_module(f"measuring.{name}") for name in ("comparison", "peer_goals"))
+
+    def network(maker: str, miou: float, flicker: float, ms: float) -> Any:
+        contender = SimpleNamespace(maker=maker, backend="openvino")
+        temporal = {"tc": 0.8, "flicker": flicker, "agreement": 0.99}
+        figures = SimpleNamespace(accuracy=SimpleNamespace(miou=miou), temporal=temporal)
+        return comparison.Measured(contender, figures, [ms])
+
+    fp32, ours = network("fp32", 0.7, 0.02, 40.0), network("etc-edge", 0.69, 0.03, 10.0)
+    tuned, other = network("etc-edge fine-tuned", 0.71, 0.01, 11.0), network("nncf", 0.695, 0.02, 8.0)
+    measured = [fp32, ours, tuned, other]
+    ratios = of_peers.time_ratios(measured, fp32, "openvino")
+    goals = of_peers.goals(measured, ratios, "openvino", True)
+    found = {goal.name: (round(goal.value, 6), goal.holds) for goal in goals}
+    assert found["time: FP32 on openvino / ours on openvino"] == (4.0, True)
+    assert found["mIoU: FP32 − ours"] == (0.01, False)
+    assert found["mIoU: FP32 − ours fine-tuned"] == (-0.01, True)
+    assert found["mIoU: nncf − ours"] == (0.005, False)
+    assert found["flicker: ours − nncf"] == (0.01, False)
+    assert found["flicker: ours fine-tuned − nncf"] == (-0.01, True)
+    assert found["agreement: nncf − ours"] == found["tc: nncf − ours fine-tuned"] == (0.0, True)
+    assert found["time: ours on openvino / nncf on openvino"] == (1.25, False)
+
+
+def test_hold_out_fine_tunes_a_network_that_came_as_onnx(work: Path) -> None:
+    torch.manual_seed(0)
+    # PReLU, dilated and transposed convolutions, many concatenations: nothing that the other networks have.
+    network = build_network("espnet", len(STREET_CLASSES)).eval()
+    onnx.save(to_onnx(network, (64, 96)), work / "espnet.onnx")
+    finetuning = {"steps": 1, "batch_size": 1, "workers": 0, "data": {"holdout": 0.5, "holdout_blocks": 1}}
+    (work / "further.yaml").write_text(yaml.safe_dump({"finetune": finetuning}), encoding="utf-8")
+    given = ("--data", "synthetic:street?size=64x96&frames=3&train=1&val=1", "--calibration-frames", 2)
+    tuning = ("--finetune", work / "further.yaml", "--peer", "none", "--rounds", 1)
+    found = record(work / "hold_out.json", "hold_out", work / "espnet.onnx", *given, *tuning)
+    assert {"PRelu", "ConvTranspose", "Concat"} <= found["settings"]["operators"].keys()
+    assert found["settings"]["finetune"]["steps"] == 1
+    seconds = {entry["maker"]: entry.get("quantize_s", 0) for entry in found["figures"]["networks"]}
+    assert seconds["etc-edge fine-tuned"] > seconds["etc-edge"] > seconds["fp32"] == 0
+    bounds = {goal["name"]: goal["bound"] for goal in found["goals"] if "fine-tuned" in goal["name"]}
+    assert bounds == dict.fromkeys(("mIoU: FP32 − ours fine-tuned", "tc: FP32 − ours fine-tuned"), 0.001)
 
 
 def test_calibration_cost_takes_as_many_inferences_as_frames(work: Path) -> None:
@@ -129,7 +220,6 @@ def test_authors_way_runs_both_on_the_same_frames(work: Path) -> None:
 
 
 def test_torch_gpu_says_what_it_leaves_out_without_a_gpu() -> None:
-    torch = pytest.importorskip("torch")
     if torch.cuda.is_available():
         pytest.skip("there is a GPU")
     done = run("torch_gpu", REPOSITORY / "zoo" / "pspnet18-camvid.safetensors")
@@ -148,15 +238,16 @@ def test_the_page_shows_what_there_is_and_says_what_is_missing(work: Path, peers
     page = (work / "benchmarks.md").read_text(encoding="utf-8")
     assert f"## {peers['title']}" in page
     assert "| etc-edge · onnxruntime |" in page
-    assert "- end_to_end-street_small: not measured yet" in page
+    assert "- end_to_end-street_small: not measured yet\n" in page
+    assert "- torch_gpu-pspnet18: not measured yet: it needs an NVIDIA GPU\n" in page
 
 
 def test_every_benchmark_has_a_case() -> None:
     done = run("run_all", "--only", "none")
     assert done.returncode == 2
     words = " ".join(done.stderr.replace("│", " ").split())
-    # Its trainings take hours: who wants the table runs it by hand.
-    by_hand = {"run_all", "etc_table"}
+    # Their trainings take hours: who wants the tables runs them by hand.
+    by_hand = {"run_all", "etc_table", "etc_ablation"}
     scripts = {path.stem for path in (REPOSITORY / "benchmarks").glob("*.py")} - by_hand
     assert [name for name in sorted(scripts) if f"{name}-" not in words] == []
 
@@ -173,19 +264,56 @@ def test_a_trial_is_not_published(work: Path) -> None:
     assert "--docs" in done.stderr
 
 
+def write_street(root: Path) -> Path:
+    """The street's first validation clip as a labelled folder of files."""
+    dataset = open_dataset(STREET)
+    (clip,) = dataset.clips("val")
+    for kind in ("images", "labels"):
+        (root / "val" / kind / "clip").mkdir(parents=True)
+    for index in range(len(clip)):
+        frame = clip[index]
+        cv2.imwrite(str(root / "val" / "images" / "clip" / f"{index}.png"), frame.image_rgb[..., ::-1])
+        cv2.imwrite(str(root / "val" / "labels" / "clip" / f"{index}.png"), frame.labels)
+    names = ", ".join(dataset.label_set.names)
+    (root / "classes.yaml").write_text(f"names: [{names}]\nvoid: {dataset.label_set.void}\n", encoding="utf-8")
+    return root
+
+
+def test_figures_are_those_of_others_tools_on_the_same_labels(work: Path, int8: Path) -> None:
+    pytest.importorskip("torchmetrics")
+    data = write_street(work / "drive")
+    found = record(work / "outside.json", "outside_tools", int8, "--data", data, "--target", "onnxruntime")
+    ours, outside = found["figures"]["ours"], found["figures"]["outside"]
+    assert outside.keys() == ours.keys() == {"accuracy.miou", "temporal.tc", "temporal.flicker"}
+    for path, by_tool in outside.items():
+        # Of few pixels, one that lies halfway between two is a larger share than on a real clip.
+        assert list(by_tool.values()) == pytest.approx([ours[path]] * len(by_tool), abs=1e-4)
+    assert outside["accuracy.miou"]["scikit-learn"] == pytest.approx(ours["accuracy.miou"], abs=1e-12)
+
+
 def test_our_engine_alone_and_the_vendors_own_tool(work: Path, int8: Path) -> None:
     found = record(work / "engine_alone.json", "engine_alone", int8, "--rounds", 1, "--calls", 5, "--threads", 1)
-    assert found["figures"]["ratio"] > 0
-    assert len(found["figures"]["benchmark_app_ms"]) == len(found["figures"]["ours_ms"]) == 1
+    times_ms = found["figures"]["ms"]
+    assert {name: len(values) for name, values in times_ms.items()} == dict.fromkeys(
+        ("benchmark_app", "engine alone", "etc-edge benchmark"), 1
+    )
+    for name, ratio in found["figures"]["ratios"].items():
+        assert ratio == pytest.approx(times_ms[name][0] / times_ms["benchmark_app"][0])
+    assert len(found["goals"]) == 4
 
 
 def test_runs_are_repeated_and_compared(work: Path, int8: Path) -> None:
     arguments = (int8, "--target", "onnxruntime", "--repetitions", 1, "--at-most", 1, "--simulations", 3)
-    found = record(work / "repeated_runs.json", "repeated_runs", *arguments, "--threads", 1)
+    arguments = (*arguments, "--threads", 1, "--keep", work / "runs")
+    found = record(work / "repeated_runs.json", "repeated_runs", *arguments)
     assert set(found["figures"]["measured"]) == {"two runs", "one run"}
     assert len(found["figures"]["runs"]) == 2
     assert all(0 <= rate <= 1 for rates in found["figures"]["simulated"].values() for rate in rates.values())
     assert found["figures"]["runs"][0]["yardstick"]["name"] == "street_small"
+    (work / "runs" / "run-001.json").unlink()
+    again = record(work / "repeated_runs.json", "repeated_runs", *arguments)["figures"]["runs"]
+    assert again[0] == found["figures"]["runs"][0], "what was kept is not measured again"
+    assert again[1] != found["figures"]["runs"][1]
 
 
 def test_several_streams_share_an_engine_alike(work: Path, int8: Path) -> None:

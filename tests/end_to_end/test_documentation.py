@@ -58,15 +58,16 @@ def test_every_line_of_the_tutorial_runs(tmp_path: Path, monkeypatch: pytest.Mon
     assert "data:image" in Path("report.html").read_text()
 
 
-def write_drive(root: Path) -> None:
+def write_drive(root: Path, count: int = 8) -> None:
     """A labelled folder with one clip a split, as the page about own data draws it."""
     for number, split in enumerate(("train", "val")):
-        scene = next(frames(1, seed=number, size_hw=(32, 64)))
-        labels = np.repeat(np.arange(8, dtype=np.uint8), 8)[None].repeat(32, 0)
+        width = 48 + count
+        scene = next(frames(1, seed=number, size_hw=(32, width)))
+        labels = (np.arange(width, dtype=np.uint8) // 8)[None].repeat(32, 0)
         for kind, picture in (("images", scene[..., ::-1]), ("labels", labels)):
             folder = root / split / kind / "clip"
             folder.mkdir(parents=True)
-            for index in range(8):
+            for index in range(count):
                 cv2.imwrite(str(folder / f"{index}.png"), picture[:, index : index + 48])
 
 

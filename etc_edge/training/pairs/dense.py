@@ -50,10 +50,13 @@ class Dense:
         alone = [frame for frame in frames if not self._others(frame)]
         if alone:
             what = "a neighbour either way" if three else "a next frame" if exact else "a neighbour"
+            hint = "Stills have no neighbours: set pairs to {source: stills}."
+            if exact:
+                hint = "Leave the last frame of each clip unlabelled (synthetic:street?labelled=N), or take stills."
             raise RecipeError(
                 f"Found {len(alone)} of {len(frames)} labelled frames without {what} in their clip "
                 f"(first: {alone[0].clip.name}, frame {alone[0].index}).",
-                "Stills have no neighbours: set pairs to {source: stills}.",
+                hint,
             )
 
     def __call__(

@@ -53,7 +53,7 @@ def test_the_second_time_nothing_is_compiled(bundle: Bundle, compilations: Path,
     assert count(compilations) == 1
 
 
-@pytest.mark.parametrize("change", ["options", "version", "device"])
+@pytest.mark.parametrize("change", ["options", "version", "device", "code"])
 def test_what_the_form_depends_on_is_in_its_key(
     bundle: Bundle, compilations: Path, monkeypatch: pytest.MonkeyPatch, change: str
 ) -> None:
@@ -62,10 +62,23 @@ def test_what_the_form_depends_on_is_in_its_key(
         monkeypatch.setenv("RECALLING_VERSION", "2")
     if change == "device":
         monkeypatch.setenv("RECALLING_DEVICE", "another processor")
+    if change == "code":
+        monkeypatch.setattr("etc_edge.backends.cache.code_digest", lambda backend: "0" * 64)
     options = EngineOptions(threads=2) if change == "options" else ONE_THREAD
     second = cached(bundle, RECALLING, options)
     assert first.path != second.path
     assert count(compilations) == 2
+
+
+def test_an_engine_of_other_code_is_made_again_with_a_line_that_says_why(
+    bundle: Bundle, compilations: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cached(bundle, RECALLING, ONE_THREAD)
+    monkeypatch.setattr("etc_edge.backends.cache.code_digest", lambda backend: "0" * 64)
+    heard = Heard()
+    cached(bundle, RECALLING, ONE_THREAD, heard)
+    assert count(compilations) == 2
+    assert "made again. It was made by other code of etc-edge" in heard.lines[0]
 
 
 def damage_file(folder: Path) -> None:

@@ -42,8 +42,9 @@ def contender() -> Contender:
 
 
 def test_a_rate_that_it_keeps_drops_none() -> None:
-    found = at_rate(contender(), 10, seconds=0.5)
-    assert (found.frames, found.dropped) == (5, 0)
+    # Twelve times the time that a frame takes: a busy machine may take some of it.
+    found = at_rate(contender(), 4, seconds=1.0)
+    assert (found.frames, found.dropped) == (4, 0)
     assert found.latency_ms.p50 >= 20
 
 
@@ -51,13 +52,14 @@ def test_a_rate_that_it_does_not_keep_drops_frames_and_takes_the_newest() -> Non
     found = at_rate(contender(), 200, seconds=0.5)
     assert found.frames == 100
     assert found.dropped >= 70
-    # A frame waits for the one at work at most, never for those that were dropped: no queue builds up.
-    assert found.latency_ms.p50 < 60
+    # A frame waits for the one at work at most, never for those that were dropped: a queue of 100 would bring a second.
+    assert found.latency_ms.p50 < 250
 
 
 def test_streams_together() -> None:
-    one, four = at_once(contender(), 1, 1, 0.4), at_once(contender(), 4, 1, 0.4)
-    assert four.throughput_fps > 2 * one.throughput_fps
+    one, four = at_once(contender(), 1, 1, 0.8), at_once(contender(), 4, 1, 0.8)
+    # One after the other they would reach what one does.
+    assert four.throughput_fps > 1.5 * one.throughput_fps
     assert (four.streams, four.threads) == (4, 1)
     assert one.latency_ms.p50 >= 20
 
@@ -71,9 +73,9 @@ def test_what_is_around_the_work_sees_neither_loading_nor_warm_up() -> None:
         spent.append(time.perf_counter() - begun)
         frames.append(work())
 
-    found = at_once(contender(), 1, 1, 0.2, around)
+    found = at_once(contender(), 1, 1, 0.4, around)
     assert spent[0] >= 3 * 0.02
-    assert 2 <= frames[0] <= 11
+    assert 2 <= frames[0] <= 21
     assert found.throughput_fps <= 50
 
 

@@ -42,15 +42,21 @@ def test_work_against_the_idle_machine(tmp_path: Path) -> None:
     meter = Rapl.find(tmp_path)
     assert meter is not None
 
+    spent: list[float] = []
+
     def work() -> int:
+        begun = time.perf_counter()
         time.sleep(0.1)
         write(zone / "energy_uj", "2000000\n")
+        spent.append(time.perf_counter() - begun)
         return 8
 
+    begun = time.perf_counter()
     found = metered(meter, work, idle_s=0.05)
+    whole = time.perf_counter() - begun
     assert found.j_per_frame == pytest.approx(0.25)
     assert found.power.idle_watts == 0
-    assert 5 < found.power.watts <= 20
+    assert 2 / whole <= found.power.watts <= 2 / spent[0] <= 20
     assert found.power.meter == "rapl"
 
 
@@ -61,13 +67,15 @@ def test_a_board_sums_volts_times_amperes_up(tmp_path: Path) -> None:
     write(chip / "in1_input", "5000\n")
     write(chip / "curr1_input", "2000\n")
     before = threading.active_count()
+    begun = time.perf_counter()
     meter = find_meter(True, tmp_path)
     assert isinstance(meter, Ina3221)
-    begun = time.perf_counter()
-    time.sleep(0.55)
-    joules, seconds = meter.joules(), time.perf_counter() - begun
+    while meter.joules() < 5:
+        time.sleep(0.01)
+        assert time.perf_counter() - begun < 20
     meter.close()
-    assert 10 * (seconds - 0.3) < joules < 10 * (seconds + 0.2)
+    # Its last sample is over before it is asked, so that it never counts more than ten watts of the time that went by.
+    assert 5 <= meter.joules() <= 10 * (time.perf_counter() - begun)
     assert threading.active_count() == before
 
 

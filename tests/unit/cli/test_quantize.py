@@ -53,7 +53,7 @@ def test_options_go_before_the_recipe(floating: Bundle, tmp_path: Path) -> None:
         "channel",
         False,
     )
-    more = ["--observer", "percentile", "--frames", "2", "--split", "val", "--target", "tensorrt"]
+    more = ["--observer", "percentile", "--frames", "2", "--split", "val", "--target", "torch_tensorrt"]
     more += ["--weights", "tensor", "--bias-correction"]
     assert run([*arguments, *more, "--out", str(tmp_path / "b.etc")]) == 0
     assert (described(tmp_path / "b.etc")["observer"], described(tmp_path / "b.etc")["scheme"]) == (

@@ -41,6 +41,18 @@ def test_clips_have_frames_with_truth() -> None:
             clip[outside]
 
 
+def test_labels_on_some_frames() -> None:
+    dataset = open_street(SPEC + "&labelled=3")
+    clip = dataset.clips("train")[0]
+    assert list(clip.labelled) == [0, 1, 2]
+    assert clip[2].labels is not None
+    assert clip[2].flow_to_next is not None
+    assert clip[3].labels is None
+    assert list(dataset.clips("val")[0].labelled) == [0, 1, 2, 3]
+    with pytest.raises(DatasetError, match="labelled=5 for a street of 4 frames"):
+        open_street(SPEC + "&labelled=5")
+
+
 def test_truth_can_be_left_out() -> None:
     assert open_street(SPEC + "&truth=no").clips("val")[0][0].flow_to_next is None
 

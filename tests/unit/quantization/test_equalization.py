@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose
 from onnx import TensorProto, helper, numpy_helper
 
 from etc_edge.backends.onnxruntime.reference import run_reference
+from etc_edge.graph.bounds import with_divided_bounds
 from etc_edge.graph.load import to_bytes
 from etc_edge.quantization.calibrate import channel_peaks
 from etc_edge.quantization.equalization import LEAST_FACTOR, apply_factors, equalization_factors
@@ -146,6 +147,23 @@ def test_a_bound_never_cuts_what_was_seen() -> None:
     for frame in frames:
         (_, before), (_, after) = (run_reference(to_bytes(one), {"frame": frame[None]}) for one in (model, equalized))
         assert_allclose(after, before, rtol=1e-4, atol=1e-4 * np.abs(before).max())
+
+
+def test_what_was_not_seen_is_cut_by_the_bounds_that_are_told() -> None:
+    net = Net()
+    first = net.clip(net.convolution(net.image, 3, 8))
+    second = net.clip(net.convolution(first, 8, 8))
+    net.convolution(second, 8, 5)
+    model = net.model()
+    dark = [frame // 8 for frame in _frames(3)]
+
+    factors = equalization_factors(model, channel_peaks(model, [first, second], dark))
+    equalized, bounded = apply_factors(model, factors), with_divided_bounds(model, factors)
+
+    frame = {"frame": _frames(1, seed=5)[0][None]}
+    (_, free), (_, cut), (_, told) = (run_reference(to_bytes(one), frame) for one in (model, equalized, bounded))
+    assert np.abs(cut - free).max() > 0.01 * np.abs(free).max()
+    assert_allclose(cut, told, rtol=1e-4, atol=1e-4 * np.abs(free).max())
 
 
 def test_the_logits_and_what_is_not_linear_stay() -> None:

@@ -32,6 +32,20 @@ def test_an_activation_goes_with_its_convolution() -> None:
     ]
 
 
+def test_grids_are_those_of_the_placement_and_weights() -> None:
+    model, logits = deployed("add")
+    placement = place(model, logits)
+    kinds = {node.name: node.op_type for node in model.graph.node}
+    groups = groups_of(model, placement, logits)
+    weights = {
+        node.input[1] for node in model.graph.node if node.op_type == "Conv" and node.name in placement.int8_nodes
+    }
+    assert {name for group in groups for name in group.grids} == {*placement.tensors, *placement.constants, *weights}
+    added = next(group for group in groups if kinds[group.nodes[0]] == "Add")
+    assert len(added.grids) == 3
+    assert all(sum(name in group.grids for group in groups) >= 2 for name in added.grids), "neighbours use each of them"
+
+
 def test_one_group_alone_is_quantized_though_it_would_not_pay() -> None:
     model, logits = deployed("add")
     whole = place(model, logits)

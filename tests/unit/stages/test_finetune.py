@@ -110,6 +110,7 @@ def test_what_the_bundle_says(floating: Bundle, int8: Bundle, tuned: Bundle) -> 
     found = tuned.manifest.results["finetune"]
     assert set(found["before"]) == set(found["after"]) == {"miou", "tc", "flicker", "agreement"}
     assert found["best_step"] in (2, 4, 6)
+    assert found["seconds"] > 0
     assert found["after"]["agreement"] > found["before"]["agreement"]
     assert "agreement" not in found["reference"]
     selftest = tuned.selftest()
@@ -127,6 +128,20 @@ def test_ranges_make_the_trained_grids(floating: Bundle, int8: Bundle, tuned: Bu
 
 
 def test_a_symmetric_graph_stays_symmetric(floating: Bundle, tmp_path: Path) -> None:
+    signed = quantize(floating.path, tmp_path / "signed.etc", RECIPE, DATA, "torch_tensorrt").bundle
+    done = finetune(signed.path, floating.path, tmp_path / "tuned.etc", recipe(steps=2), DATA).bundle
+    assert done is not None
+    again = quantize(
+        floating.path, tmp_path / "again.etc", RECIPE, target="torch_tensorrt", ranges=done.ranges_path
+    ).bundle
+    one, other = (
+        {pair.tensor: pair.grid for pair in pairs(GraphView(onnx.load(bundle.model_path)))} for bundle in (done, again)
+    )
+    assert one == other
+    assert all(not grid.unsigned and grid.zero_point == 0 for grid in one.values())
+
+
+def test_grids_of_each_tensor_stay_of_their_kind(floating: Bundle, tmp_path: Path) -> None:
     signed = quantize(floating.path, tmp_path / "signed.etc", RECIPE, DATA, "tensorrt").bundle
     done = finetune(signed.path, floating.path, tmp_path / "tuned.etc", recipe(steps=2), DATA).bundle
     assert done is not None
@@ -135,7 +150,9 @@ def test_a_symmetric_graph_stays_symmetric(floating: Bundle, tmp_path: Path) -> 
         {pair.tensor: pair.grid for pair in pairs(GraphView(onnx.load(bundle.model_path)))} for bundle in (done, again)
     )
     assert one == other
-    assert all(not grid.unsigned and grid.zero_point == 0 for grid in one.values())
+    before = {pair.tensor: pair.grid for pair in pairs(GraphView(onnx.load(signed.model_path)))}
+    assert {name: grid.unsigned for name, grid in one.items()} == {n: grid.unsigned for n, grid in before.items()}
+    assert {grid.unsigned for grid in one.values()} == {False, True}
 
 
 def test_it_comes_nearer_to_the_float_network(floating: Bundle, tmp_path: Path) -> None:
@@ -226,6 +243,7 @@ def test_ended_and_resumed_gives_the_same_file(
     assert "another bundle, calibration or target" in capsys.readouterr().err
     assert run([*command, "--out", str(out), "--resume"]) == 0
     assert Bundle.open(out).manifest.files == uninterrupted.manifest.files
+    assert "seconds" not in Bundle.open(out).manifest.results["finetune"], "nobody timed the part before"
     assert not (tmp_path / "cut.finetuning").exists()
 
 

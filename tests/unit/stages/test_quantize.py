@@ -17,7 +17,9 @@ from etc_edge.core.errors import BundleError, CalibrationError, EtcEdgeError
 from etc_edge.data.dataset import open_dataset
 from etc_edge.graph.grid import Grid
 from etc_edge.graph.qdq import pairs
+from etc_edge.graph.tensorrt import tensors_that_lose_steps
 from etc_edge.graph.view import GraphView
+from etc_edge.quantization.ranges import load_ranges
 from etc_edge.quantization.recipe import CalibrationRecipe, RefineRecipe
 from etc_edge.stages.export import labels_of
 from etc_edge.stages.quantize import quantize, scheme_of
@@ -84,6 +86,21 @@ def test_ranges_are_used_again(floating: Bundle, int8: Bundle, tmp_path: Path) -
         assert report.bundle.manifest.files[name] == int8.manifest.files[name]
 
 
+def test_ranges_are_used_again_where_a_frame_exceeds_what_bounds_were_chosen_on(tmp_path: Path) -> None:
+    # Of a network with ReLU6 equalisation brings bounds down to what a first look saw: here one frame.
+    floating = float_bundle(tmp_path, "depthwise")
+    seen = msgspec.structs.replace(RECIPE, calibration=CalibrationRecipe(split="train", frames=1))
+    first = quantize(floating.path, tmp_path / "first.etc", seen, DATA).bundle
+    again = quantize(floating.path, tmp_path / "again.etc", RECIPE, ranges=first.ranges_path)
+    assert again.bundle.manifest.files["model.onnx"] == first.manifest.files["model.onnx"]
+    nodes = onnx.load(floating.model_path).graph.node
+    bounded = next(node for node in nodes if node.op_type == "Clip")
+    group = [next(node.name for node in nodes if bounded.input[0] in node.output), bounded.name]
+    mixed = msgspec.structs.replace(RECIPE, keep_float=group)
+    report = quantize(floating.path, tmp_path / "mixed.etc", mixed, ranges=first.ranges_path)
+    assert [report.placement.float_nodes[name] for name in group] == ["asked for", "asked for"]
+
+
 def test_an_edited_range_is_in_the_graph(floating: Bundle, int8: Bundle, tmp_path: Path) -> None:
     name = list(grids(int8))[3]
     path = edited(int8, tmp_path, lambda data: data["tensors"].update({name: {"low": -0.5, "high": 3.0}}))
@@ -109,12 +126,31 @@ def test_operators_stay_in_float_by_recipe_and_by_ranges(floating: Bundle, int8:
 
 
 def test_targets_choose_the_grid(floating: Bundle, tmp_path: Path) -> None:
-    signed = quantize(floating.path, tmp_path / "q.etc", RECIPE, DATA, "tensorrt").bundle
+    signed = quantize(floating.path, tmp_path / "q.etc", RECIPE, DATA, "torch_tensorrt").bundle
     assert all(not grid.unsigned and grid.zero_point == 0 for grid in grids(signed).values())
     assert {scheme_of(target) for target in ("cpu", "onnxruntime", "openvino")} == {"affine"}
     with pytest.raises(CalibrationError, match="Found the target 'tensorr'") as error:
         scheme_of("tensorr")
     assert error.value.hint == "Did you mean 'tensorrt'?"
+
+
+def test_for_tensorrt_each_tensor_has_the_grid_that_it_is_lowered_to(floating: Bundle, tmp_path: Path) -> None:
+    affine, signed, mixed = (
+        quantize(floating.path, tmp_path / f"{target}.etc", RECIPE, DATA, target).bundle
+        for target in ("cpu", "torch_tensorrt", "tensorrt")
+    )
+    lost = set(tensors_that_lose_steps(onnx.load(affine.model_path)))
+    assert lost
+    assert lost != set(grids(affine))
+    assert mixed.ranges_path is not None
+    found = load_ranges(mixed.ranges_path, json.loads(mixed.ranges_path.read_bytes())["graph"]).tensors
+    assert lost <= {name for name, span in found.items() if span.scheme == "symmetric"}
+    for name, grid in grids(mixed).items():
+        assert grid == grids(affine if found[name].scheme is None else signed)[name]
+    assert tensors_that_lose_steps(onnx.load(mixed.model_path)) == [], "nothing is left to be made signed"
+    assert mixed.manifest.recipe["quantize"]["scheme"] == "mixed"
+    again = quantize(floating.path, tmp_path / "again.etc", RECIPE, ranges=mixed.ranges_path, target="tensorrt").bundle
+    assert grids(again) == grids(mixed)
 
 
 @pytest.mark.parametrize("observer", ["minmax", "moving_average", "percentile", "entropy"])
@@ -208,7 +244,7 @@ def test_an_interrupted_calibration_leaves_nothing(
             raise KeyboardInterrupt
         return np.ascontiguousarray(image[: size_hw[0], : size_hw[1]])
 
-    monkeypatch.setattr("etc_edge.stages.quantize.fit_frame", interrupted)
+    monkeypatch.setattr("etc_edge.stages.calibration.fit_frame", interrupted)
     with pytest.raises(KeyboardInterrupt):
         quantize(floating.path, tmp_path / "q.etc", RECIPE, DATA)
     assert list(tmp_path.iterdir()) == []

@@ -47,6 +47,7 @@ def test_a_budget_that_holds_is_recorded_with_what_was_seen_once(
     assert budget["held_back"] == {"dataset": "street", "split": "train", "frames": 10}
     assert budget["confidence"] == 0.95
     assert all(one["drop_at_most"][name] >= drop for one in budget["attempts"] for name, drop in one["drop"].items())
+    assert all(one["seconds"] > 0 for one in budget["attempts"])
     assert "worst: 95% sure" in shown.replace("\n", " ")
     assert (budget["reported"]["split"], budget["reported"]["frames"], budget["reported"]["tuned_on"]) == ("val", 8, 0)
     # What is held back is not calibrated on.

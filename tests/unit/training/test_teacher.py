@@ -126,6 +126,14 @@ def test_a_bundle_gives_the_logits_of_its_graph(bundle: Bundle) -> None:
         BundleTeacher(bundle, TeacherRecipe(path=str(bundle.path), scales=(1.0, 2.0)))
 
 
+def test_logits_are_kept_as_fine_as_the_teacher_gives_them(weights: Path, bundle: Bundle) -> None:
+    network, normalise = load_teacher_network(TeacherRecipe(path=str(weights)), LABELS, CPU)
+    by_itself = NetworkTeacher(network, normalise, TeacherRecipe(path=str(weights)))
+    assert by_itself.stride == network.logits_stride == 4
+    assert by_itself(color_frame(1))[0].shape == (3, 8, 12)
+    assert BundleTeacher(bundle, TeacherRecipe(path=str(bundle.path))).stride == 4, "its logits' own 2 is too fine"
+
+
 def test_a_live_teacher_is_the_network_on_the_crops(weights: Path) -> None:
     network, normalise = load_teacher_network(TeacherRecipe(path=str(weights)), LABELS, CPU)
     frames = torch.from_numpy(np.stack([color_frame(1), color_frame(2)]))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from etc_edge.graph.grid import Grid
 from etc_edge.graph.load import check_model, copy_model
 from etc_edge.graph.passes.float_constants import float_biases
-from etc_edge.graph.passes.shifted_rectifiers import shift_rectified
+from etc_edge.graph.passes.shifted_codes import shift_to_signed
 from etc_edge.graph.qdq import QuantizationPlan, insert_qdq, pairs
 from etc_edge.graph.view import GraphView
 from tests.quantized_networks import agreement, quantized
@@ -37,7 +37,7 @@ def two_convolutions(
 
 def shifted(model: onnx.ModelProto) -> onnx.ModelProto:
     copy = copy_model(model)
-    shift_rectified(copy)
+    shift_to_signed(copy)
     check_model(copy, "here")
     return copy
 
@@ -62,6 +62,35 @@ def test_numbers_are_the_same_to_the_last_bit_and_codes_128_lower(seed: int, sca
     (pair,) = pairs(GraphView(changed))
     assert pair.tensor == active
     assert pair.grid == Grid(scale, 0, unsigned=False)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.integers(0, 2**16), st.integers(0, 127).map(lambda half: 2 * half), st.booleans())
+def test_codes_with_any_zero_point_are_128_lower_around_additions_too(seed: int, zero: int, added: bool) -> None:
+    """No rectifier: two convolutions, or an addition whose other operand a convolution makes, and its reader.
+
+    Zero points are even here: with an odd one, halves round to the other side.
+    """
+    build, random = Builder(seed), np.random.default_rng(seed)
+
+    def conv(source: str, inner: int, channels: int) -> str:
+        weight, bias = random.integers(-8, 9, (channels, inner, 1, 1)) / 8, random.integers(-16, 17, channels) / 16
+        return build.node("Conv", source, build.constant(weight), build.constant(bias), channels=channels)
+
+    first = conv("image", 3, 6)
+    second = build.node("Add", conv(first, 6, 6), first) if added else conv(first, 6, 6)
+    grid = Grid(2.0**-4, zero, unsigned=True)
+    plan = QuantizationPlan({first: grid, second: Grid(2.0**-3, 130, unsigned=True)})
+    model = insert_qdq(build.model(conv(second, 6, 5)), plan)
+    changed = shifted(model)
+    assert [pair.grid for pair in pairs(GraphView(changed))] == [
+        Grid(2.0**-4, 0, unsigned=False),
+        Grid(2.0**-3, 0, unsigned=False),
+    ]
+    assert len(changed.graph.node) == len(model.graph.node)
+    image = random.integers(-40, 41, (1, 3, 32, 48)).astype(np.float32) / 8
+    before, after = (run(graph, {"image": image}, [graph.graph.output[0].name])[0] for graph in (model, changed))
+    assert np.array_equal(before, after)
 
 
 @pytest.mark.parametrize("block", READ_WITHOUT_PADDING)
