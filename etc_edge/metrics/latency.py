@@ -40,7 +40,7 @@ class LatencyHistogram:
             self._durations_ms[self.count] = duration_ms
         else:
             if self._bins is None:
-                self._bins = np.bincount([_bin(duration) for duration in self._durations_ms.tolist()], minlength=BINS)
+                self._bins = _counted(self._durations_ms)
                 self._durations_ms = np.empty(0, np.float64)
             self._bins[_bin(duration_ms)] += 1
         self._sum_ms += duration_ms
@@ -96,6 +96,13 @@ def latency(durations_ms: Iterable[float]) -> Latency:
 
 
 def _bin(duration_ms: float) -> int:
+    """Where a duration is counted; what is outside all bins goes to the outermost."""
     if duration_ms <= LOWEST_MS:
         return 0
     return min(int(math.log(duration_ms / LOWEST_MS) / math.log(GROWTH)), BINS - 1)
+
+
+def _counted(durations_ms: npt.NDArray[np.float64]) -> npt.NDArray[np.int64]:
+    """Counts (BINS,) of many durations at once: as `_bin`, without an object for each."""
+    places = np.log(np.maximum(durations_ms, LOWEST_MS) / LOWEST_MS) / math.log(GROWTH)
+    return np.bincount(np.minimum(places, BINS - 1).astype(np.intp), minlength=BINS)
