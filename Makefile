@@ -62,7 +62,7 @@ format: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(VENV)/bin/python benchmarks/run_all.py --docs $(or $(DOCS),$(OUT)/benchmarks) $(if $(DATA),--data $(DATA))
 
-# The picture is drawn anew by $(VENV)/bin/python docs/street_gif.py
+# README's pictures are drawn anew by $(VENV)/bin/python docs/street_gif.py and docs/worst_frame.py
 docs: $(VENV)/.installed
 	NO_MKDOCS_2_WARNING=1 $(VENV)/bin/python -m mkdocs build --strict
 	@echo 'open out/site/index.html'

@@ -19,9 +19,10 @@ def command(
     """Compare two results files, and hold the second to gates.
 
     The table says which changes are outside the noise: paired by frame where both files were measured on the same
-    frames, otherwise from the two intervals. In a gate, names are paths of the second file, and base.NAME those of the
-    first. With one file only gates are worked out; where that file holds two results of one `benchmark` run, the second
-    is compared with the first, turn by turn. Ends with 1 when a gate fires, with 2 when one cannot be decided.
+    frames, otherwise from the two intervals. In a gate, names are paths of the second file, and base.NAME those of
+    the first; low(NAME) and high(NAME) are the ends of its 95 % interval. With one file only gates are worked out;
+    where that file holds two results of one `benchmark` run, the second is compared with the first, turn by turn.
+    Ends with 1 when a gate fires, with 2 when one cannot be decided.
     """
     from etc_edge.cli.gates import finish, read_gates
     from etc_edge.core.results import load_all_results

@@ -21,7 +21,12 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command("run")
 @click.argument("model", type=click.Path(path_type=Path), metavar="B.etc|ENGINE")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option("--target", default="cpu", show_default=True, help="cpu (the faster engine here), onnxruntime, openvino.")
+@click.option(
+    "--target",
+    default="cpu",
+    show_default=True,
+    help="cpu (the faster engine here), another backend, or a device profile; `doctor` lists what runs here.",
+)
 @click.option(
     "--out",
     "outs",
