@@ -44,6 +44,11 @@ class Variant:
     terms: tuple[dict[str, Any], ...] = ()
     pairs: dict[str, Any] = field(default_factory=dict)
 
+    @property
+    def data(self) -> str:
+        """What it is trained on; motion is drawn where it is asked for alone, since it takes the next frame as well."""
+        return DATA if self.pairs.get("flow") == "exact" else f"{DATA}&truth=no"
+
     def recipe(self, epochs: int) -> dict[str, Any]:
         """The whole recipe of `etc-edge train`."""
         losses = [{"name": "cross_entropy", "class_weights": CLASS_WEIGHTS}, *self.terms]
@@ -109,7 +114,7 @@ def main(
             recipe.parent.mkdir(parents=True, exist_ok=True)
             with atomic_file(recipe) as temporary:
                 temporary.write_bytes(msgspec.yaml.encode(variant.recipe(epochs)))
-            train_run(str(recipe.resolve()), seed, folder, DATA)
+            train_run(str(recipe.resolve()), seed, folder, variant.data)
             found.append({"seed": float(seed), **figures_of_run(folder, DATA, progress)})
         rows[variant.name] = over_seeds(found)
     base = rows.get("base")
