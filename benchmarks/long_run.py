@@ -11,21 +11,20 @@ import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import replace
+from itertools import islice
 from pathlib import Path
 from statistics import median
 
 import click
 import psutil  # type: ignore[import-untyped]
 from measuring.command import Benchmark, keep_to_cores, threads_and_json
-from measuring.footage import footage
+from measuring.footage import footage, repeated
 from measuring.record import Goal, Record, Table, Watch, finish
 
 from etc_edge.core.progress import console_progress
-from etc_edge.frames.frame import Frame
 from etc_edge.frames.jsonl_sink import JsonlSink
 from etc_edge.frames.overlay import Overlay
-from etc_edge.frames.source import ASSUMED_FPS, Source, open_source
+from etc_edge.frames.source import ASSUMED_FPS, open_source
 from etc_edge.frames.video_sink import VideoSink
 from etc_edge.runtime.pipeline import Pipeline
 from etc_edge.runtime.segmenter import Segmenter
@@ -33,30 +32,8 @@ from etc_edge.runtime.segmenter import Segmenter
 GROWTH_GOAL_MB = 5.0
 
 SAMPLE_EVERY = 50
-PASS = 500
-"""Frames of the video, which is opened and decoded again and again."""
-
-
-class Again(Source):
-    """A video over and over, its frames numbered on."""
-
-    def __init__(self, video: str, frames: int) -> None:
-        self.name, self._video, self.frame_count, self.live = video, video, frames, False
-        with open_source(video) as opened:
-            self.size_hw, self.fps = opened.size_hw, opened.fps or ASSUMED_FPS
-
-    def __iter__(self) -> Iterator[Frame]:
-        index = 0
-        while index < (self.frame_count or 0):
-            with open_source(self._video) as opened:
-                for frame in opened:
-                    if index == self.frame_count:
-                        return
-                    yield replace(frame, index=index, timestamp_s=float(index / (self.fps or ASSUMED_FPS)))
-                    index += 1
-
-    def close(self) -> None:
-        """See Source."""
+DISTINCT = 500
+"""Frames of the video before it begins anew."""
 
 
 @click.command(cls=Benchmark)
@@ -76,13 +53,14 @@ def main(int8: Path, source: str, frames: int, target: str, threads: int | None,
     # What libraries start once for a process, such as OpenCV's own threads, is there after a first run.
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        video = footage(source, min(PASS, frames), work / "source.mp4", progress)
-        _once(int8, video, target, work, 50)
+        short = footage(source, min(DISTINCT, frames), work / "short.mp4", progress)
+        video = repeated(short, frames, work / "source.mp4")
+        _once(int8, short, target, work)
         before = _open()
         with progress.task("labelling", frames) as task, Segmenter.load(int8, target, progress=progress) as segmenter:
             name, backend = segmenter.name, segmenter.compiled.manifest.backend
             with ExitStack() as stack:
-                for index in _labelled(segmenter, video, work, frames, stack):
+                for index in islice(_labelled(segmenter, video, work, stack), frames):
                     task.advance(1)
                     if index % SAMPLE_EVERY == 0:
                         gc.collect()
@@ -98,7 +76,7 @@ def main(int8: Path, source: str, frames: int, target: str, threads: int | None,
         Record(
             benchmark="long_run",
             title=f"{name} on {backend}: what {frames} frames leave behind",
-            settings={"backend": backend, "frames": frames, "video_frames": min(PASS, frames)},
+            settings={"backend": backend, "frames": frames, "video_frames": min(DISTINCT, frames)},
             figures={
                 "growth_mb": growth_mb,
                 "before_bytes": first,
@@ -125,8 +103,8 @@ def main(int8: Path, source: str, frames: int, target: str, threads: int | None,
     )
 
 
-def _labelled(segmenter: Segmenter, video: str, work: Path, frames: int, stack: ExitStack) -> Iterator[int]:
-    source = stack.enter_context(Again(video, frames))
+def _labelled(segmenter: Segmenter, video: str, work: Path, stack: ExitStack) -> Iterator[int]:
+    source = stack.enter_context(open_source(video))
     sinks = {
         "video": stack.enter_context(
             VideoSink(work / "out.mp4", source.fps or ASSUMED_FPS, Overlay(segmenter.label_set))
@@ -137,9 +115,9 @@ def _labelled(segmenter: Segmenter, video: str, work: Path, frames: int, stack: 
         yield result.index
 
 
-def _once(int8: Path, video: str, target: str, work: Path, frames: int) -> None:
+def _once(int8: Path, video: str, target: str, work: Path) -> None:
     with Segmenter.load(int8, target) as segmenter, ExitStack() as stack:
-        for _ in _labelled(segmenter, video, work, frames, stack):
+        for _ in islice(_labelled(segmenter, video, work, stack), 50):
             pass
     gc.collect()
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from pathlib import Path
 
+import av
 import numpy as np
 import numpy.typing as npt
 
@@ -40,6 +41,34 @@ def footage(source: str, frames: int, out: Path, progress: Progress) -> str:
     with VideoSink(out, fps, _picture, preset="veryfast", crf=20) as sink:
         for number, image in enumerate(track(progress, _forth_and_back(images, frames), "making a video", frames)):
             sink.write(SegmentedFrame(Frame(image, number, float(number / fps)), image[..., 0], 0.0))
+    return str(out)
+
+
+def repeated(video: str, frames: int, out: Path) -> str:
+    """A video file of `frames` frames or a few more, which shows another video over and over; nothing is encoded again.
+
+    Args:
+        video: a file whose frames are evenly spaced and do not refer to what was before its beginning.
+        frames: how many are needed.
+        out: where to write it.
+    """
+    with av.open(video) as source, av.open(str(out), "w") as sink:
+        given = source.streams.video[0]
+        stream = sink.add_stream_from_template(given)
+        packets = [packet for packet in source.demux(given) if packet.dts is not None]
+        pts = [packet.pts for packet in packets]
+        span = (max(pts) - min(pts)) * len(packets) // max(1, len(packets) - 1)
+        written = 0
+        while written < frames:
+            source.seek(0)
+            for packet in source.demux(given):
+                if packet.dts is None:
+                    continue
+                packet.pts += written // len(packets) * span
+                packet.dts += written // len(packets) * span
+                packet.stream = stream
+                sink.mux(packet)
+            written += len(packets)
     return str(out)
 
 
