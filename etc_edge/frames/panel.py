@@ -35,7 +35,7 @@ class Panel:
     def write(self, mask: UInt8, x: int, y: int, color: Color) -> None:
         """Put letters, or anything else that covers by its mask uint8 (h, w), at a place; what is outside is left out.
 
-        Nothing is put where something is already.
+        The whole rectangle of the mask becomes what the mask says, whatever was there.
         """
         height, width = self.size_hw
         rows, columns = (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ from etc_edge.core.labels import LabelSet
 from etc_edge.core.optional import require
 from etc_edge.core.preprocessing import IMAGENET_MEAN_RGB, IMAGENET_STD_RGB
 from etc_edge.losses.pairwise import pooled
+from etc_edge.models.base import SegmentationNetwork
 from etc_edge.models.checkpoint import load_checkpoint
 from etc_edge.models.released import load_released, read_metadata
 from etc_edge.models.table import build_network
@@ -58,8 +59,7 @@ class NetworkTeacher:
     def __init__(self, network: nn.Module, normalise: Normalisation, recipe: TeacherRecipe) -> None:
         self._network, self._normalise, self._recipe = network.eval(), normalise, recipe
         self._embedding = Embedding(network)
-        own: int = network.logits_stride  # type: ignore[assignment]  # see SegmentationNetwork
-        self.stride = recipe.stride or max(own, FINEST_STRIDE)
+        self.stride = recipe.stride or max(cast(SegmentationNetwork, network).logits_stride, FINEST_STRIDE)
 
     @torch.no_grad()
     def __call__(self, image: UInt8) -> tuple[Half, Half | None]:
