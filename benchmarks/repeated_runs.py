@@ -131,11 +131,17 @@ def _kept_run(kept: Path | None) -> list[Results] | None:
 def _rates(pairs: Sequence[tuple[Results, Results]]) -> dict[str, float]:
     overlap = wrongly = found = 0
     for base, new in pairs:
-        ends = [dict(one.intervals or {}).get("latency_ms.p50", (0.0, math.inf)) for one in (base, new)]
+        ends = [_median_interval(one) for one in (base, new)]
         overlap += ends[0][0] <= ends[1][1] and ends[1][0] <= ends[0][1]
         wrongly += any(verdict in ("better", "worse") for verdict in _verdicts(base, new).values())
         found += _verdicts(base, _slower(new))["latency_ms.p50"] == "worse"
     return {"overlap": overlap / len(pairs), "found": found / len(pairs), "wrongly": wrongly / len(pairs)}
+
+
+def _median_interval(results: Results) -> tuple[float, float]:
+    """As it would be reported now; a run that was kept may be of another day."""
+    assert isinstance(results.samples, msgspec.Struct)
+    return figure_intervals(FrameSamples.of(results.samples)).get("latency_ms.p50", (0.0, math.inf))
 
 
 def _verdicts(base: Results, new: Results) -> dict[str, str]:

@@ -35,6 +35,12 @@ class CrossEntropyRecipe(
     frames: Literal["labelled", "all"] = "labelled"
 
 
+class JaccardRecipe(TermRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="jaccard"):
+    """See JaccardLoss."""
+
+    frames: Literal["labelled", "all"] = "labelled"
+
+
 class TemporalRecipe(
     TermRecipe, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="name", tag="temporal"
 ):
@@ -77,4 +83,6 @@ class MultiFrameRecipe(
 
 
 # A new term adds its struct here and its row to TERMS.
-LossRecipe = CrossEntropyRecipe | TemporalRecipe | SingleFrameRecipe | PairwiseRecipe | MultiFrameRecipe
+LossRecipe = CrossEntropyRecipe | JaccardRecipe | TemporalRecipe | SingleFrameRecipe | PairwiseRecipe | MultiFrameRecipe
+LABELLED_TERMS = (CrossEntropyRecipe, JaccardRecipe)
+"""Terms about labels."""

@@ -12,6 +12,7 @@ TERMS: Table[Callable[..., Term]] = Table(
     "loss",
     {
         "cross_entropy": "etc_edge.losses.cross_entropy:CrossEntropy",
+        "jaccard": "etc_edge.losses.jaccard:JaccardLoss",
         "temporal": "etc_edge.losses.temporal:TemporalLoss",
         "single_frame": "etc_edge.losses.single_frame:SingleFrameDistillation",
         "pairwise": "etc_edge.losses.pairwise:PairwiseDistillation",

@@ -143,6 +143,8 @@ def _latency_change(
 ) -> Change:
     machine = 1.0 if speed is None else speed.machine
     if speed is not None and path[1] == "p50":
+        if machine != 1.0:
+            machine = (new / base) / (speed.new / speed.base)  # so that what is left is the adjusted change
         interval = None if speed.interval is None else _of_base(base, speed.interval)
     elif interval is not None and base > 0 and new > 0:
         low, high = (math.log(max(base + end, 1e-9) / base) for end in interval)

@@ -30,6 +30,10 @@ BATCHES = 10
 
 MOST_ROUNDS = 50
 
+FEWEST_STATES = 3
+"""Rounds that drift are worth fewer independent ones, N (1 − ρ) / (1 + ρ). Below this number the run saw the machine
+change rather than vary about something, and the interval holds every round's own quantile."""
+
 
 def split_rounds(values: Float, lengths: Sequence[int]) -> list[Float]:
     """Values behind one another as rounds of these lengths; a long series, or very many, become batches."""
@@ -69,8 +73,13 @@ def rounds_interval(
         found = np.array([np.quantile(np.concatenate([rounds[place] for place in row]), share) for row in drawn])
     # Distances are widened, not percentiles: beyond the lowest and the highest round there is nothing to draw.
     low, high = np.nanquantile(np.log(found), [(1 - level) / 2, (1 + level) / 2])
-    wider = widening(level, len(rounds)) * drift_factor(round_correlation(rounds))
-    return math.exp(estimate - (estimate - low) * wider), math.exp(estimate + (high - estimate) * wider)
+    drift = drift_factor(round_correlation(rounds))
+    wider = widening(level, len(rounds)) * drift
+    low, high = estimate - (estimate - low) * wider, estimate + (high - estimate) * wider
+    if len(rounds) / drift**2 < FEWEST_STATES:
+        of_rounds = np.log([np.quantile(one, share) for one in rounds])
+        low, high = min(low, of_rounds.min()), max(high, of_rounds.max())
+    return math.exp(low), math.exp(high)
 
 
 def round_correlation(rounds: Sequence[Float]) -> float:

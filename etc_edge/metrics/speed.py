@@ -4,9 +4,9 @@ Two runs find the machine in two states, and other processes, heat or a neighbou
 median by more than a model's regression does. Three designs are known here, the best that both results allow is taken:
 
 1. Both were measured in one run, in turns: the ratio turn by turn. Nothing of the machine is left in it.
-2. Both timed the same reference, or the same yardstick, in turns: the ratio of their ratios. What hits another network
-   a little differently stays in it. Networks differ most in how well they use a second core; so the interval grows with
-   the change of the yardstick's time and of the cores that it was given (`STATE_SHARES`).
+2. Both timed the same reference, or the same yardstick, in turns: the change adjusted for what that tells of the
+   machine (`adjustment`). What a second run does otherwise stays in it, and so the interval grows by `RUN_SPREAD`, and
+   with the change of the cores that the yardstick was given by `CORES_SHARE`.
 3. Neither: two independent figures.
 """
 
@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 from msgspec import UnsetType
 
 from etc_edge.core.results import Results
-from etc_edge.metrics.bootstrap import Interval
+from etc_edge.metrics.adjustment import Response, Turns, adjusted_change
+from etc_edge.metrics.bootstrap import LEVEL, Interval
 from etc_edge.metrics.intervals import latency_interval
+from etc_edge.metrics.rounds import BATCHES, FEWEST_ROUNDS
 from etc_edge.metrics.samples import FrameSamples
 
 Float = npt.NDArray[np.float64]
@@ -29,10 +32,22 @@ Float = npt.NDArray[np.float64]
 RELATIVE = "relative latency"
 """Latency as a multiple of the reference's or the yardstick's on the same frame, median over frames."""
 
-STATE_SHARES = {"time": 0.15, "cores": 0.75}
-"""How much of a change of the yardstick may come back in the ratio to it: of the logarithm of its time, and of the
-logarithm of the cores that it was given. An allowance on the cautious side, not a constant of nature: networks differ
-in how well they use a second core. `benchmarks/repeated_runs.py` counts how often verdicts with it are wrong."""
+RUN_SPREAD = 0.007
+"""Standard deviation of the logarithm of a latency from run to run, the machine's state adjusted for: where memory came
+to lie, which cores were had. Seen by `benchmarks/repeated_runs.py`."""
+
+FEWEST_TURNS = 40
+"""Frames of a plain series below which no interval is given."""
+
+CORES_SHARE = 1.5
+"""How much of a change of the logarithm of the cores that the yardstick was given may stay in an adjusted latency:
+networks differ in how well they use a second core. An allowance on the cautious side, not a constant of nature."""
+
+OF_REFERENCE = Response(1.0, 0.05)
+"""The reference is mostly the same network on the same engine, before it was changed."""
+
+OF_YARDSTICK = Response(0.75, 0.2)
+"""The yardstick is small, and loses more with a core than larger networks do."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +59,8 @@ class SpeedChange:
         base: latency of the base as a multiple of it.
         new: of the new results.
         interval: of log(new / base), or None where it cannot be said.
-        machine: time of the yardstick or reference now as a multiple of before; 1 in one run.
-        unknown: how far, as a share, the state of the machine may have moved the ratio.
+        machine: by how much the state of the machine made the new latency longer; 1 in one run.
+        unknown: how far, as a share, the state of the machine may have moved what is left.
     """
 
     against: str
@@ -79,14 +94,8 @@ def _against_reference(base: Results, new: Results) -> SpeedChange | None:
         return None
     if engine_of(base.reference) != engine_of(new.reference):
         return None
-    before, after = _frame_ratios(base), _frame_ratios(new)
-    if before is None or after is None:
-        return None
-    references = base.reference.latency_ms, new.reference.latency_ms
-    machine = 1.0
-    if not isinstance(references[0], UnsetType) and not isinstance(references[1], UnsetType):
-        machine = references[1].p50 / references[0].p50
-    return _ratio_of_ratios("the reference, frame by frame", before, after, machine, 0.0)
+    before, after = _turns_with_reference(base, base.reference), _turns_with_reference(new, new.reference)
+    return _adjusted("the reference, frame by frame", before, after, OF_REFERENCE, 0.0)
 
 
 def _against_yardstick(base: Results, new: Results) -> SpeedChange | None:
@@ -95,25 +104,26 @@ def _against_yardstick(base: Results, new: Results) -> SpeedChange | None:
         return None
     if (before.sha256, before.engine, base.device.get("cpu")) != (after.sha256, after.engine, new.device.get("cpu")):
         return None
-    ratios = _yardstick_ratios(base), _yardstick_ratios(new)
-    if ratios[0] is None or ratios[1] is None:
+    cores = CORES_SHARE * abs(math.log(after.cores / before.cores))
+    turns = _turns_with_yardstick(base), _turns_with_yardstick(new)
+    return _adjusted(f"the yardstick {after.name} on {after.engine}", turns[0], turns[1], OF_YARDSTICK, cores)
+
+
+def _adjusted(
+    against: str, before: Turns | None, after: Turns | None, usual: Response, cores: float
+) -> SpeedChange | None:
+    if before is None or after is None:
         return None
-    machine = after.latency_ms.p50 / before.latency_ms.p50
-    unknown = STATE_SHARES["time"] * abs(math.log(machine))
-    unknown += STATE_SHARES["cores"] * abs(math.log(after.cores / before.cores))
-    return _ratio_of_ratios(f"the yardstick {after.name} on {after.engine}", ratios[0], ratios[1], machine, unknown)
-
-
-def _ratio_of_ratios(
-    against: str, before: tuple[FrameSamples, Float], after: tuple[FrameSamples, Float], machine: float, unknown: float
-) -> SpeedChange:
-    base, new = (float(np.median(ratios)) for _, ratios in (before, after))
-    intervals = [_log(latency_interval(samples, ratios, 0.5)) for samples, ratios in (before, after)]
-    interval = None
-    if intervals[0] is not None and intervals[1] is not None:
-        interval = difference_of(math.log(new), intervals[1], math.log(base), intervals[0])
-        interval = interval[0] - unknown, interval[1] + unknown
-    return SpeedChange(against, base, new, interval, machine, unknown)
+    base = float(np.median(np.concatenate(before.latencies) / np.concatenate(before.covariates)))
+    if min(len(before.latencies), len(after.latencies)) < FEWEST_ROUNDS:
+        new = float(np.median(np.concatenate(after.latencies) / np.concatenate(after.covariates)))
+        return SpeedChange(against, base, new, None)
+    found = adjusted_change(before, after, usual)
+    unknown = math.hypot(found.unknown, cores)
+    runs = NormalDist().inv_cdf((1 + LEVEL) / 2) * math.sqrt(2) * RUN_SPREAD
+    half_width = math.hypot(found.half_width, unknown, runs)
+    interval = found.change - half_width, found.change + half_width
+    return SpeedChange(against, base, base * math.exp(found.change), interval, math.exp(found.machine), unknown)
 
 
 def difference_of(new: float, new_interval: Interval, base: float, base_interval: Interval) -> Interval:
@@ -136,22 +146,26 @@ def _samples(results: Results) -> FrameSamples | None:
     return None if isinstance(results.samples, UnsetType) else FrameSamples.of(results.samples)
 
 
-def _frame_ratios(results: Results) -> tuple[FrameSamples, Float] | None:
-    if isinstance(results.reference, UnsetType):
+def _turns_with_reference(results: Results, reference: Results) -> Turns | None:
+    ours, theirs = _samples(results), _samples(reference)
+    if ours is None or theirs is None or len(ours.latency_ms) != len(theirs.latency_ms) or not theirs.latency_ms.all():
         return None
-    ours, theirs = _samples(results), _samples(results.reference)
-    if ours is None or theirs is None:
-        return None
-    if len(ours.latency_ms) != len(theirs.latency_ms) or not theirs.latency_ms.all():
-        return None
-    return ours, ours.latency_ms / theirs.latency_ms
+    return _turns(ours, theirs.latency_ms)
 
 
-def _yardstick_ratios(results: Results) -> tuple[FrameSamples, Float] | None:
+def _turns_with_yardstick(results: Results) -> Turns | None:
     samples = _samples(results)
     if samples is None or samples.yardstick_ms is None:
         return None
-    return samples, samples.latency_ms / samples.yardstick_ms
+    return _turns(samples, samples.yardstick_ms)
+
+
+def _turns(samples: FrameSamples, covariates: Float) -> Turns:
+    """By rounds, or a plain series of frames in batches."""
+    both = [samples.rounds(values) for values in (samples.latency_ms, covariates)]
+    if len(both[0]) < FEWEST_ROUNDS and len(covariates) >= FEWEST_TURNS:
+        both = [list(np.array_split(values, BATCHES)) for values in (samples.latency_ms, covariates)]
+    return Turns(*both)
 
 
 def _log(interval: Interval | None) -> Interval | None:

@@ -6,7 +6,14 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from etc_edge.losses.recipe import CrossEntropyRecipe, LossRecipe, PairwiseRecipe, SingleFrameRecipe, TemporalRecipe
+from etc_edge.losses.recipe import (
+    LABELLED_TERMS,
+    CrossEntropyRecipe,
+    LossRecipe,
+    PairwiseRecipe,
+    SingleFrameRecipe,
+    TemporalRecipe,
+)
 from etc_edge.training.recipe import (
     AugmentationRecipe,
     Count,
@@ -91,8 +98,8 @@ class FinetuneRecipe(_Recipe, frozen=True, kw_only=True):
         data: which frames; the command's --data comes before its path.
         augmentation: the random transform.
         pairs: where the other frames of a sample come from; None for single frames.
-        losses: terms and weights. With cross_entropy labelled frames are needed; the teacher of single_frame and
-            pairwise is the float bundle that the INT8 one was made from.
+        losses: terms and weights. With cross_entropy or jaccard labelled frames are needed; the teacher of
+            single_frame and pairwise is the float bundle that the INT8 one was made from.
         ema_decay: average the weights and scales, and keep the average; None for no average.
         examination: how it is watched.
         seed: of order and augmentation.
@@ -119,7 +126,7 @@ class FinetuneRecipe(_Recipe, frozen=True, kw_only=True):
     @property
     def needs_labels(self) -> bool:
         """Whether a term of the loss is about labels."""
-        return any(type(entry).__struct_config__.tag == "cross_entropy" for entry in self.losses)
+        return any(isinstance(entry, LABELLED_TERMS) for entry in self.losses)
 
     def learning(self) -> LearningRecipe:
         """What the training loop follows. Codes do not survive shorter floats, so it is 32-bit throughout."""
