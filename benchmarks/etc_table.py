@@ -4,7 +4,8 @@ python benchmarks/etc_table.py --data camvid --pretrained DIR --json docs/result
 
 Every row is one recipe of `recipes/train/`, trained with each of its seeds by `etc-edge train`, exported, and evaluated
 on the whole validation clip. A run that is finished is not trained again and one that was stopped goes on, so the
-script may be called until all is there. Rows of a network have equal length and start.
+script may be called until all is there; networks without a run keep their rows of the record. Rows of a network have
+equal length and start.
 """
 
 from __future__ import annotations
@@ -79,6 +80,8 @@ def main(
                 found.append({"seed": float(seed), **figures_of_run(folder, data, progress)})
         if found:
             networks.setdefault(row.network, {})[row.variant] = over_seeds(found)
+    for network, rows in _recorded(json_path).items():
+        networks.setdefault(network, rows)
     show(_table(networks), "ETC on CamVid val")
     if json_path is not None:
         record = {
@@ -95,6 +98,14 @@ def main(
         with atomic_file(json_path) as temporary:
             temporary.write_bytes(msgspec.json.format(msgspec.json.encode(record), indent=2) + b"\n")
         click.echo(f"wrote {json_path}")
+
+
+def _recorded(json_path: Path | None) -> dict[str, dict[str, Any]]:
+    """Rows of an earlier record: those of networks that have no run here stay in it."""
+    if json_path is None or not json_path.is_file():
+        return {}
+    networks = msgspec.json.decode(json_path.read_bytes())["networks"]
+    return {network: {name: rows[name] for name in rows if name != "gain"} for network, rows in networks.items()}
 
 
 def _gain(rows: dict[str, Any], variant: str = "tl_kd") -> dict[str, float]:
