@@ -13,12 +13,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-from etc_edge.metrics.bootstrap import LEVEL, student_quantile
+from etc_edge.metrics.bootstrap import LEVEL, normal_quantile, student_quantile
 from etc_edge.metrics.persistence import drift_factor, neighbour_correlation
 
 Float = npt.NDArray[np.float64]
@@ -86,8 +85,7 @@ def adjusted_change(base: Turns, new: Turns, usual: Response, level: float = LEV
     runs = [_location(run.latency - response.mean * run.covariate) for run in parts]
     change = runs[1][0] - runs[0][0]
     chance = _half_width([one.by_round(added) for one, (_, added) in zip(parts, runs, strict=True)], level)
-    normal = NormalDist().inv_cdf((1 + level) / 2)
-    return Adjusted(change, chance, response.mean * moved, normal * response.spread * abs(moved))
+    return Adjusted(change, chance, response.mean * moved, normal_quantile(level) * response.spread * abs(moved))
 
 
 @dataclass(frozen=True)

@@ -120,6 +120,11 @@ def student_quantile(share: float, degrees: int) -> float:
     )
 
 
+def normal_quantile(level: float) -> float:
+    """Standard deviations either way of a normal distribution's middle that hold this share of it: 1.96 for 0.95."""
+    return NormalDist().inv_cdf((1 + level) / 2)
+
+
 def widening(level: float, units: int) -> float:
     """By how much an interval of what drawing again finds is to grow, for so many independent units; more than 1.
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
-from statistics import NormalDist
 from typing import Literal
 
 from msgspec import UnsetType
 
 from etc_edge.core.figure_paths import Path, measured_figures
 from etc_edge.core.results import Results
-from etc_edge.metrics.bootstrap import LEVEL, Interval
+from etc_edge.metrics.bootstrap import LEVEL, Interval, normal_quantile
 from etc_edge.metrics.intervals import difference_intervals, same_frames
 from etc_edge.metrics.samples import FrameSamples
 from etc_edge.metrics.speed import RELATIVE, SpeedChange, difference_of, speed_change
@@ -157,8 +156,7 @@ def _latency_change(
 
 
 def _times_wider(path: Path) -> float:
-    normal = NormalDist().inv_cdf
-    return 1.0 if path[1] == "p50" else normal((1 + TAIL_LEVEL) / 2) / normal((1 + LEVEL) / 2)
+    return 1.0 if path[1] == "p50" else normal_quantile(TAIL_LEVEL) / normal_quantile(LEVEL)
 
 
 def _of_base(base: float, log_ratio: Interval) -> Interval:

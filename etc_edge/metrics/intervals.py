@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-from etc_edge.metrics.bootstrap import LEVEL, Interval, quantile_interval, sums_interval
+from etc_edge.metrics.bootstrap import LEVEL, Interval, normal_quantile, quantile_interval, sums_interval
 from etc_edge.metrics.rounds import FEWEST_ROUNDS, rounds_interval
 from etc_edge.metrics.samples import FrameSamples
 
@@ -46,7 +45,7 @@ def _of_other_runs(interval: Interval | None, latencies: Float, share: float) ->
     if interval is None:
         return None
     middle = float(np.quantile(latencies, share))
-    apart = NormalDist().inv_cdf((1 + LEVEL) / 2) / math.sqrt(2) * STATE_SPREAD
+    apart = normal_quantile(LEVEL) / math.sqrt(2) * STATE_SPREAD
     low, high = (math.hypot(math.log(end / middle), apart) for end in interval)
     return middle * math.exp(-low), middle * math.exp(high)
 

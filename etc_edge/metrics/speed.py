@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +21,7 @@ from msgspec import UnsetType
 
 from etc_edge.core.results import Results
 from etc_edge.metrics.adjustment import Response, Turns, adjusted_change
-from etc_edge.metrics.bootstrap import LEVEL, Interval
+from etc_edge.metrics.bootstrap import LEVEL, Interval, normal_quantile
 from etc_edge.metrics.intervals import latency_interval
 from etc_edge.metrics.rounds import BATCHES, FEWEST_ROUNDS
 from etc_edge.metrics.samples import FrameSamples
@@ -120,7 +119,7 @@ def _adjusted(
         return SpeedChange(against, base, new, None)
     found = adjusted_change(before, after, usual)
     unknown = math.hypot(found.unknown, cores)
-    runs = NormalDist().inv_cdf((1 + LEVEL) / 2) * math.sqrt(2) * RUN_SPREAD
+    runs = normal_quantile(LEVEL) * math.sqrt(2) * RUN_SPREAD
     half_width = math.hypot(found.half_width, unknown, runs)
     interval = found.change - half_width, found.change + half_width
     return SpeedChange(against, base, base * math.exp(found.change), interval, math.exp(found.machine), unknown)
