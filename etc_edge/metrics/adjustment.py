@@ -1,11 +1,15 @@
 """How latency changed between two runs, adjusted for what another network, timed in turns, tells of the machine.
 
-An analysis of covariance: the latency of each part of a run is explained by the run that it is of and by the time that
-the other network, the covariate, took in that part. Other processes, heat or a neighbour on the same hardware slow two
-networks down together, but not by the same factor: one that shares its work among cores worse loses less. How much of
-the covariate's change comes back in the latency, the *response*, is estimated from parts of the same run; so far as
-they cannot tell, it is what networks mostly do. Parts that went otherwise weigh less (Huber 1964, "Robust estimation of
-a location parameter").
+An analysis of covariance: other processes, heat or a neighbour on the same hardware slow two networks down together,
+but not by the same factor; one that shares its work among cores worse loses less. How much of the other network's, the
+covariate's, change comes back in the latency, the *response*, is estimated from parts of the same runs; so far as they
+cannot tell, it is what networks mostly do. Two things are compared, and the one that varied less within the runs is
+believed:
+
+- Parts of rounds, each adjusted by its own covariate: best for a load that drifts. Parts that went otherwise weigh less
+  (Huber 1964, "Robust estimation of a location parameter").
+- Fast calls, a low quantile of each run: best for a load that comes in spells, since those only ever add time (Chen &
+  Revels 2016, "Robust benchmarking in noisy environments"). Spells as long as a run move the covariate's, too.
 """
 
 from __future__ import annotations
@@ -27,6 +31,12 @@ PARTS = 2
 
 HUBER = 1.0
 """Parts further off than this many standard deviations count less."""
+
+FAST = 0.1
+"""The quantile of calls that are fast. The single fastest is chance."""
+
+DENSITY = 0.06
+"""How far either way of `FAST` lie the quantiles from which the density of calls there is worked out."""
 
 LEAST_RELIABLE = 0.5
 """A slope says nothing where less than this share of the covariate's variance is of the machine, and not noise."""
@@ -52,9 +62,9 @@ class Adjusted:
 
     Args:
         change: of the logarithm of the latency, adjusted for the machine.
-        half_width: how far either way chance within the runs may have moved it.
-        machine: what the state of the machine did to the logarithm of the latency.
-        unknown: how far either way what is not known of the response may have moved it.
+        half_width: how far either way chance within the runs, and what is not known of the response, may have moved it.
+        machine: what the state of the machine did to the logarithm of a latency, slow ones as well.
+        unknown: how far either way what is not known of the response may have moved that.
     """
 
     change: float
@@ -79,13 +89,33 @@ def adjusted_change(base: Turns, new: Turns, usual: Response, level: float = LEV
         usual: what is assumed of the response, so far as the runs cannot tell it.
         level: how often intervals of this kind hold the change.
     """
-    parts = [_Parts.of(base), _Parts.of(new)]
+    parts = _Parts.of(base), _Parts.of(new)
     response = _response(parts, usual)
-    moved = float(np.mean(parts[1].covariate) - np.mean(parts[0].covariate))
-    runs = [_location(run.latency - response.mean * run.covariate) for run in parts]
-    change = runs[1][0] - runs[0][0]
-    chance = _half_width([one.by_round(added) for one, (_, added) in zip(parts, runs, strict=True)], level)
-    return Adjusted(change, chance, response.mean * moved, normal_quantile(level) * response.spread * abs(moved))
+    unknown = normal_quantile(level) * response.spread
+    ways = [[run.location(response.mean) for run in parts], [_fast_calls(run, response.mean) for run in (base, new)]]
+    drifts = drift_factor(neighbour_correlation([run.added for run in ways[0]])), 1.0
+    found = []
+    for (before, after), drift in zip(ways, drifts, strict=True):
+        chance = drift * _half_width([before.added, after.added], level)
+        half_width = math.hypot(chance, unknown * abs(after.covariate - before.covariate))
+        found.append((half_width, after.latency - before.latency))
+    half_width, change = min(found)
+    moved = parts[1].covariate.mean() - parts[0].covariate.mean()
+    return Adjusted(change, half_width, float(response.mean * moved), float(unknown * abs(moved)))
+
+
+@dataclass(frozen=True)
+class _Location:
+    """Where the adjusted logarithms of a run's latencies lie, and those of its covariate.
+
+    Args:
+        latency, covariate: where.
+        added: what each round adds to `latency`, times the number of rounds, float64 (rounds,).
+    """
+
+    latency: float
+    covariate: float
+    added: Float
 
 
 @dataclass(frozen=True)
@@ -116,9 +146,30 @@ class _Parts:
             np.array([number for number, _, _ in pieces]),
         )
 
-    def by_round(self, values: Float) -> Float:
-        """Means of values, one a part, over the parts of each round."""
-        return np.array([values[self.rounds == number].mean() for number in np.unique(self.rounds)])
+    def location(self, response: float) -> _Location:
+        """Huber's estimate over parts."""
+        values = self.latency - response * self.covariate
+        centre, weights = float(np.median(values)), np.ones(len(values))
+        for _ in range(20):
+            weights = _weights(values - centre)
+            centre = float(np.average(values, weights=weights))
+        added = weights * (values - centre) / np.mean(weights == 1)
+        by_round = [added[self.rounds == number].mean() for number in np.unique(self.rounds)]
+        return _Location(centre, float(self.covariate.mean()), np.array(by_round))
+
+
+def _fast_calls(turns: Turns, response: float) -> _Location:
+    """The quantile `FAST` of all calls, and each round's influence on it.
+
+    A quantile's influence function is (share − [value ≤ quantile]) / density; a round's is its mean there.
+    """
+    places, added = [], []
+    for rounds in (turns.latencies, turns.covariates):
+        values = [np.log(one) for one in rounds]
+        low, place, high = np.quantile(np.concatenate(values), [FAST - DENSITY, FAST, FAST + DENSITY])
+        places.append(float(place))
+        added.append(np.array([FAST - np.mean(one <= place) for one in values]) * (high - low) / (2 * DENSITY))
+    return _Location(places[0] - response * places[1], places[1], added[0] - response * added[1])
 
 
 def _response(runs: Sequence[_Parts], usual: Response) -> Response:
@@ -149,26 +200,14 @@ def _response(runs: Sequence[_Parts], usual: Response) -> Response:
     return Response(mean, 1 / math.sqrt(known + assumed))
 
 
-def _location(values: Float) -> tuple[float, Float]:
-    """Huber's estimate of where values lie, and what each value adds to it, times their number."""
-    centre, weights = float(np.median(values)), np.ones(len(values))
-    for _ in range(20):
-        weights = _weights(values - centre)
-        centre = float(np.average(values, weights=weights))
-    return centre, weights * (values - centre) / np.mean(weights == 1)
-
-
 def _half_width(runs: Sequence[Float], level: float) -> float:
-    """Of the difference of two means of rounds: Welch's (1947), with Satterthwaite's degrees of freedom.
-
-    Wider where rounds resemble the ones before them (`persistence.drift_factor`), which both runs tell together.
-    """
+    """Of the difference of two means of rounds: Welch's (1947), with Satterthwaite's degrees of freedom."""
     squares = [float(np.var(one, ddof=1)) / len(one) for one in runs]
     if not any(squares):
         return 0.0
     degrees = sum(squares) ** 2 / sum(one**2 / (len(run) - 1) for one, run in zip(squares, runs, strict=True))
     quantile = student_quantile((1 + level) / 2, int(degrees))
-    return quantile * math.sqrt(sum(squares)) * drift_factor(neighbour_correlation(runs))
+    return quantile * math.sqrt(sum(squares))
 
 
 def _weights(rest: Float) -> Float:

@@ -118,10 +118,10 @@ def _adjusted(
         new = float(np.median(np.concatenate(after.latencies) / np.concatenate(after.covariates)))
         return SpeedChange(against, base, new, None)
     found = adjusted_change(before, after, usual)
-    unknown = math.hypot(found.unknown, cores)
     runs = normal_quantile(LEVEL) * math.sqrt(2) * RUN_SPREAD
-    half_width = math.hypot(found.half_width, unknown, runs)
+    half_width = math.hypot(found.half_width, cores, runs)
     interval = found.change - half_width, found.change + half_width
+    unknown = math.hypot(found.unknown, cores)
     return SpeedChange(against, base, base * math.exp(found.change), interval, math.exp(found.machine), unknown)
 
 
