@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 from etc_edge.losses.class_weights import ClassWeights, Weighting
+from etc_edge.losses.labelled import Frames, LabelledFrames
 from etc_edge.losses.term import FrameOutputs, Need, StepOutputs, enlarged, own_count
-
-Frames = Literal["labelled", "all"]
-
 
 class CrossEntropy:
     """Main logits plus `aux_weight` times the auxiliary logits, void left out (ETC: 0.4).
@@ -21,8 +18,7 @@ class CrossEntropy:
     Args:
         aux_weight: share of the auxiliary head.
         class_weights: see ClassWeights.
-        frames: `labelled` takes the first frame alone, as ETC does; `all` takes the mean over all frames, for other
-            frames whose labels are known because they are copies of the labelled one.
+        frames: see LabelledFrames; the mean over them is taken.
     """
 
     needs: frozenset[Need]
@@ -33,18 +29,14 @@ class CrossEntropy:
         class_weights: Weighting = None,
         frames: Frames = "labelled",
     ) -> None:
-        self.needs = frozenset({"labels"} if frames == "labelled" else {"labels", "other_labels"})
-        self._aux_weight, self._frames = aux_weight, frames
+        self._frames = LabelledFrames(frames)
+        self.needs = self._frames.needs
+        self._aux_weight = aux_weight
         self._class_weights = ClassWeights(class_weights)
 
     def __call__(self, step: StepOutputs) -> Tensor:
         """See Term."""
-        if self._frames == "labelled":
-            return self._of_frame(step, step.frames[0], step.labels)
-        values = [
-            self._of_frame(step, frame, labels)
-            for frame, labels in zip(step.frames, (step.labels, *step.other_labels), strict=True)
-        ]
+        values = [self._of_frame(step, frame, labels) for frame, labels in self._frames.of(step)]
         return torch.stack(values).mean()
 
     def _of_frame(self, step: StepOutputs, frame: FrameOutputs, labels: Tensor) -> Tensor:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from etc_edge.losses.cross_entropy import Frames
+from etc_edge.losses.labelled import Frames, LabelledFrames
 from etc_edge.losses.term import Need, StepOutputs, own_count
 
 
@@ -15,21 +15,20 @@ class JaccardLoss:
     """The figure that labels are judged by, mIoU, made smooth: a thin class weighs as much as the road.
 
     Args:
-        frames: see CrossEntropy.
+        frames: see LabelledFrames; the mean over them is taken.
     """
 
     needs: frozenset[Need]
 
     def __init__(self, frames: Frames = "labelled") -> None:
-        self.needs = frozenset({"labels"} if frames == "labelled" else {"labels", "other_labels"})
-        self._all = frames == "all"
+        self._frames = LabelledFrames(frames)
+        self.needs = self._frames.needs
 
     def __call__(self, step: StepOutputs) -> Tensor:
-        """See Term; the mean over the frames."""
-        labels = (step.labels, *step.other_labels) if self._all else (step.labels,)
+        """See Term."""
         values = [
-            jaccard_loss(frame.full_logits, one, step.void, step.mean_count)
-            for frame, one in zip(step.frames, labels, strict=False)
+            jaccard_loss(frame.full_logits, labels, step.void, step.mean_count)
+            for frame, labels in self._frames.of(step)
         ]
         return torch.stack(values).mean()
 
