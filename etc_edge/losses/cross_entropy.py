@@ -12,6 +12,7 @@ from etc_edge.losses.class_weights import ClassWeights, Weighting
 from etc_edge.losses.labelled import Frames, LabelledFrames
 from etc_edge.losses.term import FrameOutputs, Need, StepOutputs, enlarged, own_count
 
+
 class CrossEntropy:
     """Main logits plus `aux_weight` times the auxiliary logits, void left out (ETC: 0.4).
 
