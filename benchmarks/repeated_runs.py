@@ -2,7 +2,7 @@
 
 python benchmarks/repeated_runs.py INT8.etc --json repeated_runs.json
 
-Twenty repetitions take some 15 minutes; with `--keep FOLDER` a benchmark that was stopped goes on.
+Twenty repetitions take some 21 minutes; with `--keep FOLDER` a benchmark that was stopped goes on.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ NOISES = {
 @click.command(cls=Benchmark)
 @click.argument("model", type=click.Path(path_type=Path), metavar="B.etc")
 @click.option("--repetitions", type=click.IntRange(min=1), default=20, show_default=True, help="Pairs of runs.")
-@click.option("--at-most", type=click.FloatRange(min=1), default=40.0, show_default=True, help="Seconds of a run.")
+@click.option("--at-most", type=click.FloatRange(min=1), default=60.0, show_default=True, help="Seconds of a run.")
 @click.option(
     "--keep",
     type=click.Path(path_type=Path, file_okay=False),

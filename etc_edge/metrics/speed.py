@@ -31,9 +31,9 @@ Float = npt.NDArray[np.float64]
 RELATIVE = "relative latency"
 """Latency as a multiple of the reference's or the yardstick's on the same frame, median over frames."""
 
-RUN_SPREAD = 0.007
+RUN_SPREAD = 0.005
 """Standard deviation of the logarithm of a latency from run to run, the machine's state adjusted for: where memory came
-to lie, which cores were had. Seen by `benchmarks/repeated_runs.py`."""
+to lie, which cores were had. `benchmarks/repeated_runs.py` saw 0.003 beyond what chance within runs explains."""
 
 FEWEST_TURNS = 40
 """Frames of a plain series below which no interval is given."""
