@@ -10,6 +10,7 @@ import click
 
 from etc_edge.cli.gates import gate_options
 from etc_edge.cli.size import size_hw as parse_size
+from etc_edge.cli.target import engine_option
 
 
 @click.command("evaluate")
@@ -17,12 +18,7 @@ from etc_edge.cli.size import size_hw as parse_size
 @click.option("--data", required=True, help="Labelled clips: a folder, or synthetic:street.")
 @click.option("--split", default="val", show_default=True, help="Split of the data set.")
 @click.option("--reference", type=click.Path(path_type=Path), metavar="FP32.etc", help="Compare with this bundle.")
-@click.option(
-    "--target",
-    default="cpu",
-    show_default=True,
-    help="cpu (the faster engine here), another backend, or a device profile; `doctor` lists what runs here.",
-)
+@engine_option
 @click.option(
     "--flow", help="exact, dis-ultrafast, dis-fast, dis-medium or raft:WEIGHTS; left out, exact where it is known."
 )

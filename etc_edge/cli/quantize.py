@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from etc_edge.cli.budget import BudgetOptions, budget_options, run_search
+from etc_edge.cli.target import grid_option
 from etc_edge.core.optional import require
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 @click.argument("recipe", required=False)
 @click.option("--data", help="Data set to calibrate on: a folder, or synthetic:street.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, metavar="Q.etc", help="Bundle to write.")
-@click.option("--target", default="cpu", show_default=True, help="Whose grid to use: cpu, tensorrt, …")
+@grid_option
 @click.option("--observer", help="minmax, moving_average, percentile, entropy or mse.")
 @click.option(
     "--weights", type=click.Choice(["channel", "tensor"]), help="A scale a channel of a weight, or one in all."

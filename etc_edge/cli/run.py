@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from etc_edge.cli.target import engine_option
+
 if TYPE_CHECKING:
     from etc_edge.runtime.preview import Preview
     from etc_edge.stages.run import RunReport
@@ -21,12 +23,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command("run")
 @click.argument("model", type=click.Path(path_type=Path), metavar="B.etc|ENGINE")
 @click.argument("sources", nargs=-1, required=True, metavar="SOURCE...")
-@click.option(
-    "--target",
-    default="cpu",
-    show_default=True,
-    help="cpu (the faster engine here), another backend, or a device profile; `doctor` lists what runs here.",
-)
+@engine_option
 @click.option(
     "--out",
     "outs",

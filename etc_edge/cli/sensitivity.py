@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from etc_edge.cli.target import grid_option
 from etc_edge.core.optional import require
 
 
@@ -15,7 +16,7 @@ from etc_edge.core.optional import require
 @click.option("--data", required=True, help="Clips to measure on, and to calibrate on without --ranges.")
 @click.option("--split", default="train", show_default=True, help="Split to take frames from.")
 @click.option("--frames", type=click.IntRange(min=2), default=60, show_default=True, help="Frames to measure on.")
-@click.option("--target", default="cpu", show_default=True, help="Whose grid to use: cpu, tensorrt, …")
+@grid_option
 @click.option("--ranges", type=click.Path(path_type=Path), help="Use this ranges.json instead of calibrating.")
 @click.option("--processes", type=click.IntRange(min=1), help="That work side by side; left out, one a core.")
 @click.option("--again", is_flag=True, help="Measure anew what is remembered from an earlier run.")
