@@ -9,6 +9,7 @@ from etc_edge.stages.demo import MODEL as SHIPPED
 from measuring.inputs import HOLD_OUT, Inputs
 
 DEEP, COMPACT, SMALL = "pspnet18", "pspnet_mobilenetv2", SHIPPED.stem
+LONG = f"{COMPACT}_long"
 MEMORY_FRAMES = 5000
 # Frames of a turn and turns of each side: a turn takes a second or two and a case about two minutes, so that all cases
 # fit into an hour in which a machine does nothing else.
@@ -58,7 +59,7 @@ def _peers(inputs: Inputs, network: str) -> list[str]:
 
 
 def _hold_out(inputs: Inputs, network: str) -> list[str]:
-    given = [str(inputs.foreign()), "--data", inputs.camvid()]
+    given = [str(inputs.foreign()), "--data", inputs.camvid(), "--finetune", "quantize/camvid-finetune"]
     return given + inputs.trial("--frames", "--calibration-frames", "--rounds")
 
 
@@ -136,7 +137,7 @@ _NEEDS = {"torch_gpu": "an NVIDIA GPU"}
 # Accuracy, training, the runtime, the protocol. What needs no network is named after its size or device instead.
 _CASES: tuple[tuple[str, str, Arguments], ...] = (
     ("int8_peers", DEEP, _peers),
-    ("int8_peers", COMPACT, _peers),
+    ("int8_peers", LONG, _peers),
     ("int8_peers", SMALL, _peers),
     ("hold_out", HOLD_OUT, _hold_out),
     ("budget_search", COMPACT, _calibration),

@@ -87,7 +87,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("place")
     floating = float_bundle(root)
     int8 = int8_bundle(floating)
-    for name in ("net", "B", "street", "pspnet_mobilenetv2-camvid"):
+    for name in ("net", "B", "street", "pspnet_mobilenetv2_long-camvid"):
         shutil.copytree(floating.path, root / f"{name}.etc")
         shutil.copytree(int8.path, root / f"{name}-int8.etc")
     shutil.copy(root / "small.onnx", root / "network.onnx")
