@@ -92,14 +92,10 @@ def adjusted_change(base: Turns, new: Turns, usual: Response, level: float = LEV
     parts = _Parts.of(base), _Parts.of(new)
     response = _response(parts, usual)
     unknown = normal_quantile(level) * response.spread
-    ways = [[run.location(response.mean) for run in parts], [_fast_calls(run, response.mean) for run in (base, new)]]
-    drifts = drift_factor(neighbour_correlation([run.added for run in ways[0]])), 1.0
-    found = []
-    for (before, after), drift in zip(ways, drifts, strict=True):
-        chance = drift * _half_width([before.added, after.added], level)
-        half_width = math.hypot(chance, unknown * abs(after.covariate - before.covariate))
-        found.append((half_width, after.latency - before.latency))
-    half_width, change = min(found)
+    medians = [run.location(response.mean) for run in parts]
+    fast = [_fast_calls(run, response.mean) for run in (base, new)]
+    drift = drift_factor(neighbour_correlation([run.added for run in medians]))
+    half_width, change = min(_apart(medians, unknown, level, drift), _apart(fast, unknown, level))
     moved = parts[1].covariate.mean() - parts[0].covariate.mean()
     return Adjusted(change, half_width, float(response.mean * moved), float(unknown * abs(moved)))
 
@@ -198,6 +194,21 @@ def _response(runs: Sequence[_Parts], usual: Response) -> Response:
     known, assumed = 1 / max(spread, 1e-6) ** 2, 1 / usual.spread**2
     mean = (float(solution[2]) / reliable * known + usual.mean * assumed) / (known + assumed)
     return Response(mean, 1 / math.sqrt(known + assumed))
+
+
+def _apart(runs: Sequence[_Location], unknown: float, level: float, drift: float = 1.0) -> tuple[float, float]:
+    """Half width of the interval of the change from one run to the other, and the change.
+
+    Args:
+        runs: base and new.
+        unknown: how far either way the response is not known.
+        level: how often intervals of this kind hold the change.
+        drift: by how much rounds that resemble the ones before them widen it.
+    """
+    before, after = runs
+    chance = drift * _half_width([before.added, after.added], level)
+    moved = abs(after.covariate - before.covariate)
+    return math.hypot(chance, unknown * moved), after.latency - before.latency
 
 
 def _half_width(runs: Sequence[Float], level: float) -> float:
